@@ -1,0 +1,6 @@
+//go:build !linux
+
+package dir
+
+// networkFileSystem cannot tell.
+func networkFileSystem(string) string { return "" }
