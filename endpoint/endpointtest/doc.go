@@ -1,0 +1,10 @@
+// Package endpointtest is an origin that misbehaves on command.
+//
+// It serves content that is computed, never stored: every byte is a function of
+// (seed, generation, offset), so that any file made from it can be verified, and
+// a mix of two generations or a shifted range is named exactly. It listens on a
+// real loopback socket, keeps a ledger of what it served to whom, and lets a
+// test change its [Behavior] while transfers run.
+//
+// It never decides whether a client did right: tests read the ledger and judge.
+package endpointtest
