@@ -1,0 +1,89 @@
+package actors
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"godwit/storage"
+)
+
+// guard keeps a node from acting on the world after it was away, before health
+// has noticed. A process that was paused goes on in the middle of whatever it
+// did, and others may have taken over meanwhile: each write asks the clocks
+// first. It closes the gap between two looks of health, not that between the
+// question and the write; there the store refuses a stale owner.
+type guard struct {
+	limit time.Duration
+	// looked is when health last found everything in order; nil when the node
+	// is fenced.
+	looked atomic.Pointer[time.Time]
+}
+
+func (g *guard) look(now time.Time) { g.looked.Store(&now) }
+
+func (g *guard) close() { g.looked.Store(nil) }
+
+// check refuses while the node cannot know that it still is who it was. Nothing
+// was carried out then, and the caller may try again.
+func (g *guard) check(op, name string) error {
+	looked := g.looked.Load()
+	if looked != nil && gap(time.Now(), *looked) < g.limit {
+		return nil
+	}
+	return &storage.Error{Kind: storage.ErrUnavailable, Op: op, Name: name, Err: errAway}
+}
+
+// guardedRecords is a record store that a node which was away does not write to.
+type guardedRecords struct {
+	storage.RecordStore
+	guard *guard
+}
+
+func (s guardedRecords) Create(ctx context.Context, key string, body []byte) (storage.Version, error) {
+	if err := s.guard.check("create", key); err != nil {
+		return "", err
+	}
+	return s.RecordStore.Create(ctx, key, body)
+}
+
+func (s guardedRecords) CompareAndSwap(ctx context.Context, key string, body []byte, old storage.Version) (storage.Version, error) {
+	if err := s.guard.check("update", key); err != nil {
+		return "", err
+	}
+	return s.RecordStore.CompareAndSwap(ctx, key, body, old)
+}
+
+func (s guardedRecords) Delete(ctx context.Context, key string, old storage.Version) error {
+	if err := s.guard.check("delete", key); err != nil {
+		return err
+	}
+	return s.RecordStore.Delete(ctx, key, old)
+}
+
+// guardedObjects is the same for objects: what builds, publishes or removes them.
+type guardedObjects struct {
+	storage.ObjectStore
+	guard *guard
+}
+
+func (s guardedObjects) Begin(ctx context.Context, name string, opts storage.BeginOptions) (storage.Upload, error) {
+	if err := s.guard.check("begin", name); err != nil {
+		return storage.Upload{}, err
+	}
+	return s.ObjectStore.Begin(ctx, name, opts)
+}
+
+func (s guardedObjects) Complete(ctx context.Context, up storage.Upload, parts []storage.Part, opts storage.CompleteOptions) (storage.ObjectInfo, error) {
+	if err := s.guard.check("complete", up.Name); err != nil {
+		return storage.ObjectInfo{}, err
+	}
+	return s.ObjectStore.Complete(ctx, up, parts, opts)
+}
+
+func (s guardedObjects) Abort(ctx context.Context, up storage.Upload) error {
+	if err := s.guard.check("abort", up.Name); err != nil {
+		return err
+	}
+	return s.ObjectStore.Abort(ctx, up)
+}

@@ -1,0 +1,139 @@
+package actors
+
+import (
+	"context"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	clusterpb "godwit/protos/godwit/cluster/v1"
+	"godwit/transfer"
+)
+
+// A transfer of a transfer group asks for a slot only while its group gives it
+// the turn. The group is told whenever that may matter; what it is not told it
+// finds out by a census.
+
+type (
+	// turnRequest gives a transfer its turn or takes it back.
+	turnRequest struct {
+		id, group string
+		granted   bool
+	}
+	// turnWanted says that a transfer of a group wants a slot.
+	turnWanted struct {
+		id        string
+		notBefore time.Time
+		started   bool
+	}
+)
+
+func (r *turnRequest) transferID() string { return r.id }
+
+func (s *System) serveTurn(ctx context.Context, c *clusterpb.TurnCall) (*clusterpb.Result, error) {
+	return wireResult(s.local(ctx, &turnRequest{id: c.GetId(), group: c.GetGroup(), granted: c.GetGranted()})), nil
+}
+
+// onTurn takes in what the group decided. A running transfer that loses its turn
+// stops at once and waits again, with its bytes.
+func (s *shard) onTurn(ctx actor.Context, msg *turnRequest) {
+	t, ok := s.tenants[msg.id]
+	switch {
+	case !ok:
+		ctx.Respond(&result{err: notFound(msg.id)})
+		return
+	case t.waiting:
+		ctx.Respond(&result{err: s.theirs(msg.id)})
+		return
+	}
+	if t.entry.group == msg.group {
+		s.takeTurn(ctx, t, msg.granted)
+	}
+	ctx.Respond(&result{})
+}
+
+// takeTurn takes in a turn, or gives it back, and confirms that.
+func (s *shard) takeTurn(ctx actor.Context, t *tenant, granted bool) {
+	changed := t.entry.turn != granted
+	if changed {
+		s.setTurn(ctx, t, granted)
+	}
+	switch {
+	case changed && granted:
+		s.wake(ctx, t)
+	case changed && s.revokeTurn(ctx, t):
+		return // it says so itself when it has stopped
+	}
+	s.tellGroup(ctx, t)
+}
+
+func (s *shard) setTurn(ctx actor.Context, t *tenant, has bool) {
+	t.entry.turn = has
+	ctx.Send(s.manager, &entryChanged{entry: t.entry})
+}
+
+// revokeTurn takes the place among those that wait for a slot back, or has the
+// transfer stop: then it is true.
+func (s *shard) revokeTurn(ctx actor.Context, t *tenant) bool {
+	if t.pid == nil || t.leaving || !t.entry.wantsSlot {
+		ctx.Send(s.slots, &release{id: t.entry.id})
+		return false
+	}
+	s.deliver(ctx, t, &turnRevoked{}, nil)
+	return true
+}
+
+// turnRevoked tells a transfer that it must wait for its turn again.
+type turnRevoked struct{}
+
+// onTurnWanted is what a transfer's actor says in place of asking for a slot.
+func (s *shard) onTurnWanted(ctx actor.Context, msg *turnWanted) {
+	t, ok := s.tenants[msg.id]
+	if !ok {
+		return
+	}
+	t.entry.notBefore, t.entry.started = msg.notBefore, msg.started
+	if t.entry.status == string(transfer.PhaseRunning) && !t.entry.turn {
+		// Its result is being published, since before it came here: that is not put
+		// off, and its group counts it as one that runs.
+		s.setTurn(ctx, t, true)
+	}
+	if t.entry.turn && msg.notBefore.IsZero() {
+		s.wake(ctx, t)
+		return
+	}
+	s.tellGroup(ctx, t)
+}
+
+// tellGroup reports a member as it is now. One that does not want to run, or not
+// yet, has given its turn back.
+func (s *shard) tellGroup(ctx actor.Context, t *tenant) {
+	e := &t.entry
+	if e.group == "" || t.waiting || s.leaving {
+		return
+	}
+	if e.turn && (!e.wantsSlot || e.notBefore.After(time.Now())) {
+		s.setTurn(ctx, t, false)
+		ctx.Send(s.slots, &release{id: e.id})
+	}
+	s.reportMember(ctx, e)
+}
+
+// leaveGroup tells the group that a transfer had that it is gone; what runs goes
+// on.
+func (s *shard) leaveGroup(ctx actor.Context, before entry) {
+	before.status, before.turn = string(transfer.PhaseCanceled), false
+	s.reportMember(ctx, &before)
+}
+
+func (s *shard) reportMember(ctx actor.Context, e *entry) {
+	s.told++
+	life, d, call := s.life, s.deps, wireMember(&member{id: e.id, phase: transfer.Phase(e.status), entry: *e})
+	call.Source, call.Sequence = s.cfg.Incarnation+" "+ctx.Self().Id, s.told
+	to := address{kindGroup, e.group}
+	go func() {
+		c, cancel := context.WithTimeout(life.ctx, membershipPatience)
+		defer cancel()
+		_ = d.system.callEntity(c, to, opMember, call, nil) // a census makes up for it
+	}()
+}

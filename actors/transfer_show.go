@@ -1,0 +1,62 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"godwit/transfer"
+)
+
+// outline is that of a state by which the shard treats the transfer.
+type outline struct {
+	phase                  transfer.Phase
+	acknowledged           bool
+	wakeAt                 time.Time
+	group, completionGroup string
+}
+
+func outlineOf(s *transfer.State) outline {
+	return outline{s.Phase, !s.Acknowledged.IsZero(), s.WakeAt(), s.Spec.Group, s.Spec.CompletionGroup}
+}
+
+// show tells shard and watchers what the transfer is now.
+func (t *transferActor) show(ctx actor.Context) {
+	if now := outlineOf(&t.state); now != t.shown {
+		t.shown = now
+		ctx.Send(t.shard, &changed{entry: entryOf(&t.state)})
+	}
+	if !t.state.Phase.Terminal() || t.recorded == t.state.Phase {
+		t.feed.Publish(t.id, t.snapshot())
+	}
+	if !t.ticking && t.moving() {
+		t.ticking = true
+		self, root, life := ctx.Self(), ctx.ActorSystem().Root, t.life
+		time.AfterFunc(publishEvery, func() { root.Send(self, &tick{life: life}) })
+	}
+}
+
+func (t *transferActor) onTick(ctx actor.Context, msg *tick) {
+	if msg.life != t.life {
+		return
+	}
+	t.ticking = false
+	if t.moving() {
+		t.show(ctx)
+	}
+}
+
+// moving tells that there is progress to show. One that has ended may still
+// have something to remove, for as long as its store is away.
+func (t *transferActor) moving() bool {
+	return !t.state.Settled() && !t.state.Phase.Terminal()
+}
+
+func (t *transferActor) snapshot() Snapshot {
+	s := t.state
+	s.Gen.Ledger = t.state.Gen.Ledger.Clone()
+	return Snapshot{
+		State: s, Node: t.cfg.Node, Epoch: t.epoch, Sequence: t.rec.envelope.GetSequence(), ETag: t.etag(),
+		InFlight: t.run.InFlight(), OnWire: s.OnWire + t.run.OnWire(),
+	}
+}
