@@ -1,0 +1,55 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// notifyHangup returns a channel of SIGHUPs, and what ends it. A node with
+// nothing to reload leaves the signal alone, which then ends the process.
+func (n *Node) notifyHangup() (<-chan os.Signal, func()) {
+	hangup := make(chan os.Signal, 1)
+	if n.tokens != nil || n.cert != nil {
+		signal.Notify(hangup, syscall.SIGHUP)
+	}
+	return hangup, func() { signal.Stop(hangup) }
+}
+
+// reloadOn reloads at each signal, until ctx ends.
+func (n *Node) reloadOn(ctx context.Context, hangup <-chan os.Signal) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hangup:
+			if err := n.Reload(); err != nil {
+				n.cfg.Logger.WarnContext(ctx, "reload failed, the old tokens and certificate stay", slog.Any("error", err))
+				continue
+			}
+			n.cfg.Logger.InfoContext(ctx, "tokens and certificate were read again")
+		}
+	}
+}
+
+// Reload reads the token file and the certificate again. What cannot be read
+// stays as it was.
+func (n *Node) Reload() error {
+	var failures []error
+	if n.tokens != nil {
+		content, err := readPrivate(n.cfg.APITokenFile, othersRead)
+		if err == nil {
+			err = n.tokens.Replace(content)
+		}
+		if err != nil {
+			failures = append(failures, &ConfigError{Key: "api-token-file", Message: "cannot be used", Err: err})
+		}
+	}
+	if n.cert != nil {
+		failures = append(failures, n.cert.reload())
+	}
+	return errors.Join(failures...)
+}
