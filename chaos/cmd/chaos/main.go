@@ -1,0 +1,113 @@
+// Command chaos puts a scenario of package chaos on, for a person who watches:
+//
+//	go run ./chaos/cmd/chaos -scenario kill -nodes 3 -store s3 -kills 50 -seed 7
+//
+// Origins and stores are those of the tests, which programs do not carry, so it
+// compiles the tests of package chaos and has them run the scenario.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"godwit/chaos"
+)
+
+func main() {
+	code, err := run(os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+	}
+	os.Exit(code)
+}
+
+// run returns the exit code: 0 when every promise held, 1 when not, 2 when the
+// scenario was not understood.
+func run(args []string) (int, error) {
+	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
+	name := flags.String("scenario", "", "the scenario, one of the list below")
+	folder := flags.String("folder", "", "where nodes work and log; kept if it is given, or if a promise is broken")
+	flags.Int("nodes", 3, "how many nodes")
+	flags.String("store", "dir", "where state and results are: dir, mixed (state in a folder, results in S3) or s3 (versitygw)")
+	flags.Uint64("seed", 1, "seed of all decisions")
+	new(chaos.Params).Register(flags, "")
+	flags.Usage = func() {
+		flags.PrintDefaults()
+		for _, s := range chaos.Scenarios {
+			fmt.Fprintf(flags.Output(), "%12s  %s\n", s.Name, s.About)
+		}
+	}
+	if err := flags.Parse(args); err != nil {
+		return 2, nil // it was told already
+	}
+	if _, err := chaos.FindScenario(*name); err != nil {
+		return 2, err
+	}
+	work, err := os.MkdirTemp("", "godwit-chaos-")
+	if err != nil {
+		return 2, err
+	}
+	defer func() { _ = os.RemoveAll(work) }()
+	binary := filepath.Join(work, "chaos.test")
+	build := exec.Command("go", "test", "-c", "-o", binary, "godwit/chaos")
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	if err := build.Run(); err != nil {
+		return 2, fmt.Errorf("compile the scenario: %w", err)
+	}
+	kept := *folder != ""
+	if !kept {
+		if *folder, err = os.MkdirTemp("", "godwit-scenario-"); err != nil {
+			return 2, err
+		}
+	}
+	if *folder, err = filepath.Abs(*folder); err != nil {
+		return 2, err
+	}
+	code, err := put(binary, flags, *folder)
+	switch {
+	case code == 0 && !kept:
+		err = errors.Join(err, os.RemoveAll(*folder))
+	default:
+		fmt.Fprintln(os.Stderr, "logs and histories are in", *folder)
+	}
+	return code, err
+}
+
+// put has the tests run the scenario.
+func put(binary string, flags *flag.FlagSet, folder string) (int, error) {
+	args := []string{"-test.run=^TestAskedScenario$", "-test.timeout=0", "-scenario.folder=" + folder}
+	flags.Visit(func(f *flag.Flag) {
+		if f.Name != "folder" {
+			args = append(args, "-scenario."+f.Name+"="+f.Value.String())
+		}
+	})
+	cmd := exec.Command(binary, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, os.Stdout, os.Stderr
+	if err := cmd.Start(); err != nil {
+		return 2, err
+	}
+	// The scenario ends its nodes when it is told to stop. A terminal tells it
+	// itself.
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		for s := range stop {
+			if s == syscall.SIGTERM {
+				_ = cmd.Process.Signal(s) // it may have ended
+			}
+		}
+	}()
+	var ended *exec.ExitError
+	if err := cmd.Wait(); errors.As(err, &ended) {
+		return 1, nil
+	} else if err != nil {
+		return 2, err
+	}
+	return 0, nil
+}

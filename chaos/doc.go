@@ -1,0 +1,50 @@
+// Package chaos proves on real processes what the other packages promise: it
+// builds the godwit binary, runs it against origins and stores that it owns,
+// kills it, and judges what is left.
+//
+// It owns faults, workloads and verdicts. It knows godwit only as its users do,
+// by command line and API, and by the records that it leaves; nothing imports
+// it.
+//
+// # Clusters
+//
+// [StartCluster] runs nodes with fixed names and addresses over one store. A
+// [Node] can be killed, paused, restarted and asked to end; a [Cluster] submits
+// transfers to random live nodes, finds owners, and waits. [Cluster.Strike]
+// makes a fault and remembers what was running where, [Cluster.Follow] measures
+// until it runs again, and [Cluster.Judge] holds everything against what was
+// promised: all transfers completed, with the origin's content; no more fetched
+// again than the faults explain; no complaint in any log; and the history.
+//
+// # Histories
+//
+// A node built with the tag "history" appends each attempt to write a record to
+// the file that GODWIT_HISTORY_FILE names, before and after it asks the store.
+// [CheckHistory] chains the attempts of all nodes by the versions that they
+// replaced, and knows five rules, see [Rule].
+//
+// # Scenarios
+//
+// A [Scenario] is a function that strikes a cluster, and a row of [Scenarios].
+// Few and short faults run with the tests. A person runs more:
+//
+//	go run ./chaos/cmd/chaos -scenario kill -nodes 3 -store s3 -kills 50 -duration 10m -seed 7
+//
+// and is told of progress and, at the end, in a [Report], of distributions and
+// of every broken promise; -h lists the flags and the scenarios. The seed
+// repeats the decisions of the harness, not those of the machine. Logs and
+// histories are kept when a promise was broken.
+//
+// Two scenarios are about sets of transfers. complete has a node die at each step
+// between the end of a completion group's last member and its delivered task, and
+// counts at the receiver. group kills nodes under a serialized transfer group, and
+// looks at the origins for two members that are served at a time.
+//
+// To add one, write its function beside the others, with Cluster.run if it is a
+// fault that is repeated: it keeps the load up, calls the function for each
+// fault, and judges in the end. Add a row to Scenarios; the tests put it on too.
+// Its defaults are for a person who watches, the tests' are in quick of
+// scenario_test.go. Strike through Cluster.Strike, or what is fetched again
+// counts as unexplained, and wait with deadlines only: how long something took
+// belongs into the report.
+package chaos

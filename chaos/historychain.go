@@ -1,0 +1,117 @@
+package chaos
+
+import (
+	"maps"
+	"slices"
+)
+
+// absent stands for the version of a record that is not there.
+const absent = ""
+
+// life is what became of a record from its creation to its deletion, as far as
+// it is known: each write replaced what the one before it left.
+type life []*Write
+
+// chain puts the writes of one key in the order in which they happened, which
+// versions tell and clocks do not.
+type chain struct {
+	// from holds the accepted writes by the version that they replaced, maybe the
+	// undecided ones.
+	from, maybe map[string][]*Write
+	// orphans are versions that somebody replaced although no accepted write left
+	// them: undecided ones did. The value is the write that replaced it.
+	orphans map[string]*Write
+	// placed are the writes that have a place.
+	placed map[*Write]bool
+}
+
+// newChain takes the writes of one key in the order of their times.
+func newChain(writes []*Write) *chain {
+	c := &chain{
+		from: map[string][]*Write{}, maybe: map[string][]*Write{},
+		orphans: map[string]*Write{}, placed: map[*Write]bool{},
+	}
+	left := map[string]bool{absent: true}
+	for _, w := range writes {
+		switch {
+		case w.Outcome == WriteOK:
+			c.from[w.Old] = append(c.from[w.Old], w)
+			left[w.New] = true
+		case w.undecided():
+			c.maybe[w.Old] = append(c.maybe[w.Old], w)
+		}
+	}
+	for _, replaced := range []map[string][]*Write{c.maybe, c.from} {
+		for old, by := range replaced {
+			if !left[old] {
+				c.orphans[old] = by[0]
+			}
+		}
+	}
+	return c
+}
+
+// lives follows each creation to its end. What is left over then follows no
+// write that is known: it comes last, as broken.
+func (c *chain) lives() (whole, broken []life) {
+	for _, w := range c.from[absent] {
+		whole = append(whole, c.follow(w, w.New))
+	}
+	for _, w := range c.maybe[absent] {
+		if version, ok := c.leftBy(w); ok {
+			whole = append(whole, c.follow(w, version))
+		}
+	}
+	for _, old := range slices.Sorted(maps.Keys(c.orphans)) {
+		for _, w := range c.from[old] {
+			if !c.placed[w] {
+				broken = append(broken, c.follow(w, w.New))
+			}
+		}
+	}
+	return whole, broken
+}
+
+// follow places a write that left this version, and what came after it.
+func (c *chain) follow(w *Write, version string) life {
+	var l life
+	for w != nil && !c.placed[w] {
+		c.placed[w] = true
+		l = append(l, w)
+		if version == absent {
+			break
+		}
+		w, version = c.next(version)
+	}
+	return l
+}
+
+// next is the write that replaced a version, and what it left.
+func (c *chain) next(version string) (*Write, string) {
+	if accepted := c.from[version]; len(accepted) > 0 {
+		return accepted[0], accepted[0].New
+	}
+	for _, w := range c.maybe[version] {
+		if left, ok := c.leftBy(w); ok {
+			return w, left
+		}
+	}
+	return nil, absent
+}
+
+// leftBy finds the version that an undecided write must have left, if any: one
+// of unknown origin whose replacement came right after it. Whether a deletion
+// happened that nobody followed does not matter.
+func (c *chain) leftBy(w *Write) (string, bool) {
+	if w.Op == "delete" {
+		return absent, false
+	}
+	for _, version := range slices.Sorted(maps.Keys(c.orphans)) {
+		after := c.orphans[version]
+		if after != w && (after.Sequence == w.Sequence+1 || after.Sequence == 0 || w.Sequence == 0) {
+			delete(c.orphans, version)
+			return version, true
+		}
+	}
+	return absent, false
+}

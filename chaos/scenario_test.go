@@ -1,0 +1,119 @@
+package chaos
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// asked is the scenario that chaos/cmd/chaos wants to be put on.
+var asked struct {
+	name, store, folder string
+	nodes               int
+	seed                uint64
+	params              Params
+}
+
+func init() {
+	flag.StringVar(&asked.name, "scenario.scenario", "", "the scenario to put on, for chaos/cmd/chaos")
+	flag.StringVar(&asked.store, "scenario.store", "dir", "dir, mixed or s3")
+	flag.StringVar(&asked.folder, "scenario.folder", "", "where nodes work and log")
+	flag.IntVar(&asked.nodes, "scenario.nodes", 3, "how many nodes")
+	flag.Uint64Var(&asked.seed, "scenario.seed", 1, "seed of all decisions")
+	asked.params.Register(flag.CommandLine, "scenario.")
+}
+
+// perform puts a scenario on. Its error says why it could not go on, or what
+// promises were broken.
+func perform(ctx context.Context, t testing.TB, name string, as staging) (Report, error) {
+	t.Helper()
+	s, err := FindScenario(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	as.params = as.params.WithDefaults()
+	r, err := s.Run(ctx, stage(t, s, as), as.params)
+	if err != nil {
+		return r, fmt.Errorf("%s could not go on: %w", name, err)
+	}
+	return r, r.Err()
+}
+
+// quick is how scenarios are put on in short runs: no more than the parts in
+// flight, two of 5 MiB, may be fetched again after a fault.
+func quick(t testing.TB, nodes int, store string) staging {
+	return staging{nodes: nodes, store: store, seed: 1, folder: t.TempDir(), params: Params{
+		Faults: 2, Transfers: 4, Size: 24 << 20, PartSize: 5 << 20, Connections: 2, Rate: 4 << 20, Waste: 12 << 20,
+		Pauses: []time.Duration{time.Second}, Queued: 200, Running: 4,
+	}}
+}
+
+// play is perform for short runs; it fails for every broken promise.
+func play(t testing.TB, name string, as staging) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	r, err := perform(ctx, t, name, as)
+	t.Log(r.String())
+	if err != nil {
+		t.Error(err)
+	}
+	if r.Writes == 0 || r.Transfers == 0 || r.Faults == 0 {
+		t.Error("nothing was judged")
+	}
+}
+
+func TestScenariosOnOneNode(t *testing.T) {
+	for _, tc := range []struct{ name, store string }{
+		{"kill", "dir"}, {"kill", "mixed"}, {"pause", "dir"}, {"restart-all", "mixed"},
+	} {
+		t.Run(tc.name+"/"+tc.store, func(t *testing.T) {
+			t.Parallel()
+			play(t, tc.name, quick(t, 1, tc.store))
+		})
+	}
+}
+
+// TestScenarios puts every scenario on with few and short faults.
+func TestScenarios(t *testing.T) {
+	for _, s := range Scenarios {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			store := "mixed"
+			if s.Network {
+				store = "dir" // the only one that all networks reach
+			}
+			as := quick(t, max(s.Least, 3), store)
+			if s.Name == "complete" {
+				as.params.Faults = 5
+			}
+			play(t, s.Name, as)
+		})
+	}
+}
+
+// TestAskedScenario is what chaos/cmd/chaos runs.
+func TestAskedScenario(t *testing.T) {
+	if asked.name == "" {
+		t.Skip("go run ./chaos/cmd/chaos runs it")
+	}
+	ctx, stop := signal.NotifyContext(t.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	began := time.Now()
+	r, err := perform(ctx, t, asked.name, staging{
+		nodes: asked.nodes, store: asked.store, seed: asked.seed, folder: asked.folder, params: asked.params,
+		logf: func(format string, args ...any) {
+			fmt.Fprintf(os.Stderr, "%7.1f s  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
+		},
+	})
+	fmt.Print(r.String())
+	if err != nil {
+		t.Fail()
+		fmt.Fprintln(os.Stderr, err)
+	}
+}
