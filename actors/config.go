@@ -23,6 +23,8 @@ type Config struct {
 	// Objects are the destinations' stores by URL scheme: "file", "s3".
 	Objects map[string]storage.ObjectStore
 	Source  Opener
+	// Uploads sends uploads; without it they fail.
+	Uploads Uploads
 	Sealer  Sealer
 	// Resolver asks the resolvers of transfers; without one nobody is asked.
 	Resolver Resolver

@@ -44,6 +44,15 @@ type Opener interface {
 	Open(ctx context.Context, req endpoint.Request) (*endpoint.Response, error)
 }
 
+// Uploads sends content to far sides. *endpoint.Client is one; see there.
+type Uploads interface {
+	Probe(ctx context.Context, u *endpoint.Upload) (endpoint.Choice, *endpoint.Failure)
+	OpenSession(ctx context.Context, u *endpoint.Upload) (transfer.Session, *endpoint.Failure)
+	FindSession(ctx context.Context, u *endpoint.Upload) (endpoint.Found, *endpoint.Failure)
+	Send(ctx context.Context, u *endpoint.Upload, from int64, p endpoint.Progress) (*endpoint.UploadAnswer, *endpoint.Failure)
+	Discard(ctx context.Context, u *endpoint.Upload, url string) *transfer.Error
+}
+
 // Sealer encrypts what records must hold in secret. The name binds the
 // ciphertext to its record.
 type Sealer interface {

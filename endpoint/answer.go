@@ -38,8 +38,7 @@ func judge(req Request, a answer) (*Response, *transfer.Error) {
 
 // refusal is the error of a status that delivers no content.
 func refusal(req Request, a answer) *transfer.Error {
-	e := &transfer.Error{Status: a.status, Message: strings.TrimSpace(
-		fmt.Sprintf("the far side answered %d %s", a.status, http.StatusText(a.status)))}
+	e := &transfer.Error{Status: a.status, Message: refusalText(a.status)}
 	switch a.status {
 	case http.StatusPreconditionFailed:
 		e.Code, e.Message = transfer.CodeSourceChanged, "the content is not the one this transfer began with"
@@ -57,6 +56,10 @@ func refusal(req Request, a answer) *transfer.Error {
 		e.Code = transfer.CodeStatus
 	}
 	return e
+}
+
+func refusalText(status int) string {
+	return strings.TrimSpace(fmt.Sprintf("the far side answered %d %s", status, http.StatusText(status)))
 }
 
 // encoded refuses bodies that are not the content itself. A decoded body could

@@ -34,6 +34,7 @@ func New(config Config) (*Client, error) {
 		TLSClientConfig:        &tls.Config{RootCAs: config.RootCAs, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    config.TLSTimeout,
 		ResponseHeaderTimeout:  config.HeaderTimeout,
+		ExpectContinueTimeout:  expectTimeout,
 		MaxResponseHeaderBytes: config.MaxHeaderBytes,
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    config.MaxIdlePerHost,

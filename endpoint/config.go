@@ -27,8 +27,13 @@ const (
 
 	maxURL           = 8 << 10 // bytes
 	maxInformational = 5
-	maxAddresses     = 16 // of one name, tried at most
-	maxRetryAfter    = time.Hour
+	// maxProgressAnswers is how many may come while content is being sent, which
+	// some servers do to tell how much they have.
+	maxProgressAnswers = 10000
+	// expectTimeout is how long content waits for leave to be sent.
+	expectTimeout = 5 * time.Second
+	maxAddresses  = 16 // of one name, tried at most
+	maxRetryAfter = time.Hour
 	// maxAnswer is how much of a receiver's answer is read, in bytes, and
 	// webhookTimeout for how long a delivery may take in all. A receiver that is
 	// down may ask for maxWebhookRetryAfter.

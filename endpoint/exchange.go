@@ -24,6 +24,10 @@ type exchange struct {
 	handshakeFailed atomic.Bool
 	conn            atomic.Pointer[net.Conn]
 	informational   atomic.Int32
+	// wrote: the request's header was written. informed is told of informational
+	// answers of an upload, which may come often then.
+	wrote    atomic.Bool
+	informed func(status int, header http.Header)
 }
 
 func newExchange(ctx context.Context) *exchange {
@@ -35,13 +39,18 @@ func newExchange(ctx context.Context) *exchange {
 				x.handshakeFailed.Store(true)
 			}
 		},
-		GotConn: func(info httptrace.GotConnInfo) { x.conn.Store(&info.Conn) },
-		Got1xxResponse: func(int, textproto.MIMEHeader) error {
-			if x.informational.Add(1) <= maxInformational {
+		GotConn:      func(info httptrace.GotConnInfo) { x.conn.Store(&info.Conn) },
+		WroteHeaders: func() { x.wrote.Store(true) },
+		Got1xxResponse: func(status int, header textproto.MIMEHeader) error {
+			most := int32(maxInformational)
+			if x.informed != nil {
+				most = maxProgressAnswers
+				x.informed(status, http.Header(header))
+			}
+			if x.informational.Add(1) <= most {
 				return nil
 			}
-			return transfer.Errorf(transfer.CodeProtocol,
-				"the far side sent more than %d informational answers", maxInformational)
+			return transfer.Errorf(transfer.CodeProtocol, "the far side sent more than %d informational answers", most)
 		},
 	})
 	return x

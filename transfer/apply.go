@@ -109,16 +109,46 @@ func (m *machine) handle(ev Event) *Error {
 	case Removed:
 		m.onRemoved(ev)
 	case RemoveFailed:
-		m.do(After{Delay: Backoff(minStoreRetries, m.c.Random), Effect: Remove{Upload: ev.Upload}})
+		m.onRemoveFailed(ev)
+	default:
+		m.handleSending(ev)
 	}
 	return nil
+}
+
+// handleSending handles the events that belong to uploads.
+func (m *machine) handleSending(ev Event) {
+	switch ev := ev.(type) {
+	case Probed:
+		m.onProbed(ev)
+	case SessionOpened:
+		m.onSessionOpened(ev)
+	case SessionFound:
+		m.onSessionFound(ev)
+	case Confirmed:
+		m.onConfirmed(ev)
+	case PartSent:
+		m.onPartSent(ev)
+	case Answered:
+		m.onAnswered(ev)
+	case SendFailed:
+		m.onSendFailed(ev)
+	}
 }
 
 func (m *machine) do(e Effect) { m.effects = append(m.effects, e) }
 
 func (m *machine) persist() {
-	m.Persisted, m.PersistedBytes = m.c.Now, m.Gen.Ledger.Bytes()
+	m.Persisted, m.PersistedBytes = m.c.Now, m.moved()
 	m.do(Persist{})
+}
+
+// moved is how many bytes need not be moved again.
+func (m *machine) moved() int64 {
+	if m.uploads() {
+		return m.Session.Bytes()
+	}
+	return m.Gen.Ledger.Bytes()
 }
 
 // known tells that an answer was accepted and the plan made.
@@ -216,6 +246,10 @@ func (m *machine) discard() {
 
 // forget makes the upload garbage, to be removed once that is recorded.
 func (m *machine) forget() {
+	if m.uploads() {
+		m.forgetSession()
+		return
+	}
 	if m.Gen.Upload == (UploadRef{}) {
 		return
 	}
@@ -223,6 +257,19 @@ func (m *machine) forget() {
 	m.Gen.Upload, m.Gen.Token = UploadRef{}, ""
 	m.Gen.Ledger = Ledger{}
 	m.Gen.Hashed, m.Gen.HashedBytes = nil, 0
+}
+
+// letGo makes what is kept garbage, and returns it.
+func (m *machine) letGo() []UploadRef {
+	before := len(m.Garbage)
+	m.forget()
+	return slices.Clone(m.Garbage[before:])
+}
+
+func (m *machine) removeAll(garbage []UploadRef) {
+	for _, up := range garbage {
+		m.do(Remove{Upload: up})
+	}
 }
 
 // end makes the transfer terminal. What must be cleaned up is recorded before
@@ -261,14 +308,22 @@ func (m *machine) search() Begin {
 
 // worthKeeping tells that a failed transfer could go on with its bytes.
 func (m *machine) worthKeeping(err *Error) bool {
-	if m.Phase != PhaseFailed || err == nil || !m.Gen.Resumable || m.Gen.Ledger.Count() == 0 {
+	if m.Phase != PhaseFailed || err == nil || !m.canGoOn() {
 		return false
 	}
 	switch err.Code {
-	case CodeMismatch, CodeDestExists, CodeSourceChanged, CodeSizeExceeded, CodeSizeShort:
+	case CodeUploadTooLarge, CodeUploadIncomplete, CodeSessionLost, CodeMismatch, CodeDestExists, CodeSourceChanged, CodeSizeExceeded, CodeSizeShort:
 		return false
 	}
 	return true
+}
+
+// canGoOn tells that bytes were moved that need not be moved again.
+func (m *machine) canGoOn() bool {
+	if m.uploads() {
+		return m.Session.Protocol.Resumes() && m.Session.Bytes() > 0
+	}
+	return m.Gen.Resumable && m.Gen.Ledger.Count() > 0
 }
 
 func (m *machine) begin() {

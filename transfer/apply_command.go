@@ -32,7 +32,9 @@ func (m *machine) onPause() *Error {
 		return m.conflict("pause", "its result is being published")
 	case m.Phase.Terminal():
 		return m.conflict("pause", "it has ended")
-	case m.Spec.Method != "" && m.Spec.Method != http.MethodGet:
+	case m.uploads() && m.Session.Sent && m.running() && !m.repeatable():
+		return m.conflict("pause", "its request must not be made twice")
+	case !m.uploads() && m.Spec.Method != "" && m.Spec.Method != http.MethodGet:
 		return m.conflict("pause", "only GET requests can be repeated")
 	case m.addPause(PauseApplication):
 		m.pause()
@@ -86,10 +88,9 @@ func (m *machine) onCancel(ev Cancel) *Error {
 		return nil
 	case PhaseFailed:
 		// A failure is final, but its bytes need not stay.
-		if m.Gen.Upload != (UploadRef{}) {
-			upload := m.Gen.Upload
-			m.discard()
-			m.effects = []Effect{Persist{}, Remove{Upload: upload}}
+		if left := m.letGo(); len(left) > 0 {
+			m.persist()
+			m.removeAll(left)
 		}
 		return nil
 	}
@@ -106,7 +107,9 @@ func (m *machine) onRetry() *Error {
 		}
 		m.Acknowledged, m.Told = time.Time{}, false
 		m.attended()
-		m.Failures, m.SourcesTried, m.Changes = 0, 0, 0
+		m.Failures, m.SourcesTried, m.Changes, m.SessionsLost = 0, 0, 0, 0
+		m.Session.Sent = false // whoever retries it has looked
+		m.Answer, m.AnswerSize = nil, 0
 		m.Finished = time.Time{}
 		// A search for a lost upload may still be under way.
 		m.do(Halt{})

@@ -22,8 +22,11 @@ func (m *machine) finish() {
 }
 
 func (m *machine) onDigested(ev Digested) {
-	if m.Phase == PhaseVerifying {
+	switch {
+	case m.Phase == PhaseVerifying:
 		m.verified(ev.SHA256)
+	case m.uploads() && m.running():
+		m.onContentDigested(ev.SHA256)
 	}
 }
 
@@ -74,6 +77,16 @@ func (m *machine) onRemoved(ev Removed) {
 	}
 }
 
+// onRemoveFailed tries again later; a far side is not bothered for ever with an
+// upload that it would forget by itself.
+func (m *machine) onRemoveFailed(ev RemoveFailed) {
+	if m.uploads() && m.c.Now.Sub(m.Finished) > closePatience {
+		m.onRemoved(Removed{Upload: ev.Upload})
+		return
+	}
+	m.do(After{Delay: Backoff(minStoreRetries, m.c.Random), Effect: Remove{Upload: ev.Upload}})
+}
+
 func (m *machine) onOpenFailed(ev OpenFailed) {
 	if m.running() {
 		m.attempted(ev.Err.Status, ev.Err)
@@ -106,6 +119,10 @@ func (m *machine) onSourceFailed(err *Error, active int) {
 // restart begins again at byte 0 because the bytes so far are of no use.
 func (m *machine) restart(err *Error) {
 	m.Err = err
+	if m.uploads() {
+		m.restartSending(err)
+		return
+	}
 	if err.Code == CodeSourceChanged && m.known() {
 		m.onChanged(nil)
 		return
@@ -118,7 +135,7 @@ func (m *machine) restart(err *Error) {
 // retryLater gives the slot back and tries again after a while, until the
 // budget is spent. Progress refills the budget.
 func (m *machine) retryLater(err *Error, budget int) {
-	if done := m.Gen.Ledger.Bytes(); done > m.HighWater {
+	if done := m.moved(); done > m.HighWater {
 		m.HighWater, m.Failures = done, 0
 	}
 	m.Failures++

@@ -24,12 +24,9 @@ func (m *machine) onPurge(ev Purge) *Error {
 		return nil
 	}
 	m.Purging = true
-	upload := m.Gen.Upload
-	m.forget()
+	left := m.letGo()
 	m.persist()
-	if upload != (UploadRef{}) {
-		m.do(Remove{Upload: upload})
-	}
+	m.removeAll(left)
 	return nil
 }
 

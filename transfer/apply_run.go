@@ -5,8 +5,11 @@ import "time"
 // onRecovered takes a transfer over from an owner whose last steps are
 // unknown. The record it persists is the claim.
 func (m *machine) onRecovered() {
-	if m.Gen.Upload == (UploadRef{}) && !m.Phase.Terminal() && m.Phase != PhaseIdle {
+	if m.Gen.Upload == (UploadRef{}) && !m.uploads() && !m.Phase.Terminal() && m.Phase != PhaseIdle {
 		m.MaybeBegun = true
+	}
+	if m.interrupted() {
+		return
 	}
 	switch m.Phase {
 	case PhaseQueued:
@@ -30,6 +33,22 @@ func (m *machine) onRecovered() {
 	}
 }
 
+// interrupted notes that an upload was cut off whose last request may have been
+// carried out, and ends one that must not be repeated.
+func (m *machine) interrupted() bool {
+	if !m.uploads() || !m.running() || m.Session.Protocol == "" || m.Session.Protocol.Resumes() {
+		return false
+	}
+	if !m.repeatable() && m.Session.Sent {
+		m.end(PhaseFailed, m.maybeDuplicate(nil))
+		return true
+	}
+	o := &m.Spec.Outgoing
+	m.MaybeDuplicate = m.MaybeDuplicate || m.Session.Sent && o.RepeatUnsafe && o.IdempotencyKey == ""
+	m.Restarts++
+	return false
+}
+
 func (m *machine) onGranted() {
 	switch m.Phase {
 	case PhaseCompleting:
@@ -42,6 +61,8 @@ func (m *machine) onGranted() {
 	}
 	m.Phase, m.NotBefore, m.Persisted = PhaseRunning, time.Time{}, m.c.Now
 	switch {
+	case m.uploads():
+		m.beginSending()
 	case m.Gen.Upload != (UploadRef{}) && m.Gen.Resumable:
 		m.do(ListParts{Upload: m.Gen.Upload})
 	case m.Spec.IfExists == IfExistsSkip:
@@ -52,6 +73,9 @@ func (m *machine) onGranted() {
 }
 
 func (m *machine) onRevoked() {
+	if m.interrupted() {
+		return
+	}
 	switch m.Phase {
 	case PhaseRunning, PhaseVerifying:
 		m.halt()

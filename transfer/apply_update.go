@@ -74,6 +74,12 @@ const sourceReplaced = -1
 // replaceSource goes on from another URL. The bytes stay until it has answered:
 // the same validator and length mean that it goes on where it was.
 func (m *machine) replaceSource(url string) {
+	if m.uploads() {
+		// A session has a URL of its own, parts and ranges are what they were.
+		m.Spec.Destination = url
+		m.SourcesTried = 0
+		return
+	}
 	m.Spec.Source, m.Spec.Mirrors = url, nil
 	m.SourceIndex, m.SourcesTried = 0, 0
 	if m.known() {

@@ -60,6 +60,10 @@ var codeTable = [...]CodeInfo{
 	{CodePolicy, Refused, "BAD_REQUEST", exitUsage, 400, "Use one of the documented policies, with the fields that belong to it."},
 	{CodeMembers, Refused, "BAD_REQUEST", exitUsage, 400, "Correct the list of members."},
 	{CodeDuration, Refused, "BAD_REQUEST", exitUsage, 400, "Use a duration in the documented range."},
+	{CodeForm, Refused, "BAD_REQUEST", exitUsage, 400, "Correct the form: its subtype, boundary, or a part's name, headers or source."},
+	{CodePresigned, Refused, "BAD_REQUEST", exitUsage, 400, "Give a URL for every part, or one with {part}, and one that completes the upload."},
+	{CodeKeyHeader, Refused, "BAD_REQUEST", exitUsage, 400, "Use an idempotency key of 1 to 255 visible ASCII characters."},
+	{CodeSourceMissing, Refused, "NOT_FOUND", exitNotFound, 404, "Check the source: there is nothing to send."},
 	{CodeLimit, Refused, "BAD_REQUEST", exitUsage, 400, "Use a limit in the documented range, or 0 for none."},
 
 	{CodeDestExists, Permanent, "CONFLICT", exitConflict, 409, "Remove what is there, choose another destination, or say --if-exists overwrite or skip."},
@@ -121,6 +125,15 @@ var codeTable = [...]CodeInfo{
 	{CodeStoreInvalid, Permanent, "UNEXPECTED_CLIENT_ERROR", exitFailed, 502, "Check the destination: the store does not accept it."},
 	{CodeStoreUnsafe, Permanent, "UNKNOWN", exitFailed, 503, "Run godwit doctor: the store does not keep its promises."},
 	{CodeUploadLost, Restart, "UNKNOWN", exitFailed, 502, "Check the store's lifecycle rules: it removed an upload that was not finished."},
+
+	{CodeMaybeDuplicate, Permanent, "UNKNOWN", exitFailed, 502, "Look at the server whether the upload arrived, then retry it if it did not; an idempotency key lets godwit repeat it by itself."},
+	{CodeSessionLost, Restart, "GONE", exitFailed, 502, "Wait: the server has forgotten what it had, so the upload begins again."},
+	{CodeUploadOffset, Transient, "CONFLICT", exitFailed, 502, "Wait: the server is asked again how far the upload is."},
+	{CodeUploadLocked, Transient, "CONFLICT", exitFailed, 502, "Wait until the server has let go of an earlier connection."},
+	{CodeUploadChecksum, Transient, "UNKNOWN", exitFailed, 502, "Wait: bytes arrived damaged and are sent again."},
+	{CodeUploadTooLarge, Permanent, "REQUEST_ENTITY_TOO_LARGE", exitFailed, 502, "Send less, or ask the server's operator for a higher limit: it does not take an upload of this size."},
+	{CodeUploadProtocol, Permanent, "UNEXPECTED_SERVER_ERROR", exitFailed, 502, "Choose another protocol, or auto: the server does not speak this one as it should."},
+	{CodeUploadIncomplete, Permanent, "UNKNOWN", exitFailed, 502, "Look at what the server has: it took the upload for complete with another length."},
 
 	{CodeAttention, Permanent, "TIMEOUT", exitFailed, 502, "Give it a working URL or working credentials, then retry it: nobody attended to it in time."},
 	{CodeUnsatisfied, Permanent, "UNKNOWN", exitFailed, 500, "Look at the members that did not complete, then retry the group."},

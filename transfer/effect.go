@@ -38,7 +38,8 @@ type (
 	// reported any more. Requests and store calls asked for earlier that have
 	// not begun are dropped too, except Remove.
 	Halt struct{}
-	// Digest reads the object back. Answered by Digested or StoreFailed.
+	// Digest reads the object back, or the content of an upload. Answered by
+	// Digested, StoreFailed or, of an upload, SendFailed.
 	Digest struct{ Upload UploadRef }
 	// Complete publishes the object. Answered by Published or StoreFailed.
 	Complete struct {
@@ -48,8 +49,22 @@ type (
 		Size    int64
 		Replace bool
 	}
-	// Remove aborts an upload. Answered by Removed or RemoveFailed.
+	// Remove aborts an object, or asks the far side to forget an upload: then Name
+	// is the protocol and ID the URL. Answered by Removed or RemoveFailed.
 	Remove struct{ Upload UploadRef }
+	// Probe asks the far side which protocol it speaks. Answered by Probed or
+	// SendFailed.
+	Probe struct{}
+	// OpenSession makes a resource for the upload. Answered by SessionOpened or
+	// SendFailed.
+	OpenSession struct{}
+	// FindSession asks what the far side has. Answered by SessionFound, Answered
+	// or SendFailed.
+	FindSession struct{}
+	// Send sends the content from byte From on, or the parts that are missing. It
+	// reports Confirmed and PartSent, and is answered by Answered or
+	// SendFailed.
+	Send struct{ From int64 }
 	// Queue asks for a slot, not before the given time.
 	Queue struct{ NotBefore time.Time }
 	// Release gives the slot back.
@@ -77,6 +92,10 @@ func (Halt) effect()             {}
 func (Digest) effect()           {}
 func (Complete) effect()         {}
 func (Remove) effect()           {}
+func (Probe) effect()            {}
+func (OpenSession) effect()      {}
+func (FindSession) effect()      {}
+func (Send) effect()             {}
 func (Queue) effect()            {}
 func (Release) effect()          {}
 func (Announce) effect()         {}

@@ -120,6 +120,47 @@ type (
 		Source  *string
 		Headers *[]Header
 	}
+	// Probed is the answer to Probe.
+	Probed struct {
+		Protocol Protocol
+		Reason   string
+	}
+	// SessionOpened is the answer to OpenSession.
+	SessionOpened struct{ Session Session }
+	// SessionFound is the answer to FindSession: how many bytes, in order from 0,
+	// the far side has.
+	SessionFound struct {
+		Offset  int64
+		Expires time.Time
+	}
+	// Confirmed says that the far side has Offset bytes, whose CRC-64/NVME it is.
+	Confirmed struct {
+		Offset  int64
+		CRC64   uint64
+		Expires time.Time
+	}
+	// PartSent says that the far side has one more part.
+	PartSent struct{ Part SessionPart }
+	// Answered says that the far side has taken the upload: its answer, the first
+	// bytes of the answer's body and how long that is (or UnknownSize), and the
+	// CRC-64/NVME of what was sent.
+	Answered struct {
+		Response Response
+		Body     []byte
+		BodySize int64
+		CRC64    uint64
+	}
+	// SendFailed says that a request of an upload failed.
+	SendFailed struct {
+		Err *Error
+		// Unknown: the far side may have carried it out. Lost: the far side has
+		// forgotten the session. Sent: content was sent.
+		Unknown, Lost, Sent bool
+		// Response is the answer, if there was one, as in Answered.
+		Response Response
+		Body     []byte
+		BodySize int64
+	}
 	// Removed is the answer to Remove.
 	Removed struct{ Upload UploadRef }
 	// RemoveFailed is the other answer to Remove.
@@ -156,6 +197,13 @@ func (StoreFailed) event()       {}
 func (Woken) event()             {}
 func (Announced) event()         {}
 func (Resolved) event()          {}
+func (Probed) event()            {}
+func (SessionOpened) event()     {}
+func (SessionFound) event()      {}
+func (Confirmed) event()         {}
+func (PartSent) event()          {}
+func (Answered) event()          {}
+func (SendFailed) event()        {}
 func (Removed) event()           {}
 func (RemoveFailed) event()      {}
 

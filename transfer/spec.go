@@ -51,12 +51,15 @@ type Spec struct {
 	ID        string
 	Direction Direction
 	// Source is the canonical URL to fetch; Mirrors are further URLs of the
-	// same content, tried in order.
+	// same content, tried in order. The source of an upload is file:///abs/path
+	// or s3://bucket/key, or "" for a form.
 	Source  string
 	Mirrors []string
-	// Destination is file:///abs/path or s3://bucket/key.
+	// Destination is file:///abs/path or s3://bucket/key; of an upload, a
+	// canonical URL.
 	Destination string
-	// Method is the HTTP method, GET when empty.
+	// Method is the HTTP method. When empty it is GET, of an upload PUT, or POST
+	// for a form and ProtocolPost.
 	Method  string
 	Headers []Header
 	Body    []byte
@@ -94,6 +97,8 @@ type Spec struct {
 	BodySource    string
 	BodyPin       Pin
 	Notifications []Notification
+	// Outgoing belongs to uploads.
+	Outgoing Outgoing
 }
 
 // Webhook is an endpoint that takes signed requests.

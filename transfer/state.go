@@ -130,6 +130,16 @@ type State struct {
 	Phase  Phase
 	Pauses []PauseReason
 	Gen    Generation
+	// Session belongs to uploads, in place of Gen; SessionsLost counts how often
+	// in a row the far side had forgotten one.
+	Session      Session
+	SessionsLost int
+	// Answer is the body of the far side's answer to an upload; AnswerSize is its
+	// length in bytes, which may be more than what was kept, or UnknownSize.
+	Answer     []byte
+	AnswerSize int64
+	// MaybeDuplicate: a request was repeated that may have been carried out.
+	MaybeDuplicate bool
 	// Begins counts the uploads begun; MaybeBegun tells that one more may exist
 	// that no record names.
 	Begins     int
@@ -192,14 +202,23 @@ type State struct {
 // Size is that of the whole content in bytes as far as it is known: from the
 // source or, before it answered, declared. Otherwise it is UnknownSize.
 func (s *State) Size() int64 {
+	if s.Spec.Direction == Upload {
+		return s.Spec.ContentSize()
+	}
 	if s.Gen.Number == 0 {
 		return s.Spec.Size
 	}
 	return s.Gen.Plan.Size
 }
 
-// Done is the number of bytes stored.
+// Done is the number of bytes stored, or known to have arrived at the far side.
 func (s *State) Done() int64 {
+	if s.Spec.Direction == Upload {
+		if s.Phase == PhaseCompleted {
+			return s.Spec.ContentSize()
+		}
+		return s.Session.Bytes()
+	}
 	if s.Phase == PhaseCompleted && s.Gen.Plan.Size >= 0 {
 		return s.Gen.Plan.Size
 	}
@@ -220,8 +239,11 @@ func (s *State) Settled() bool {
 // clean tells that no upload is left to be removed.
 func (s *State) clean() bool { return len(s.Garbage) == 0 && !s.MaybeBegun }
 
-// SourceURL is the URL in use.
+// SourceURL is the URL in use at the far side.
 func (s *State) SourceURL() string {
+	if s.Spec.Direction == Upload {
+		return s.Spec.Destination
+	}
 	if i := s.SourceIndex - 1; i >= 0 && i < len(s.Spec.Mirrors) {
 		return s.Spec.Mirrors[i]
 	}

@@ -249,7 +249,7 @@ func (x PriorityClass_Priority) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PriorityClass_Priority.Descriptor instead.
 func (PriorityClass_Priority) EnumDescriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{4, 0}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{8, 0}
 }
 
 type CostClass_CostPolicy int32
@@ -301,7 +301,7 @@ func (x CostClass_CostPolicy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CostClass_CostPolicy.Descriptor instead.
 func (CostClass_CostPolicy) EnumDescriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{5, 0}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{9, 0}
 }
 
 type ExistsPolicy_IfExists int32
@@ -353,7 +353,7 @@ func (x ExistsPolicy_IfExists) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ExistsPolicy_IfExists.Descriptor instead.
 func (ExistsPolicy_IfExists) EnumDescriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{6, 0}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{10, 0}
 }
 
 // Transfer moves one object from a source to a destination.
@@ -443,6 +443,8 @@ type Transfer struct {
 	BodySource *Endpoint `protobuf:"bytes,44,opt,name=body_source,json=bodySource,proto3" json:"body_source,omitempty"`
 	// Told when the transfer has ended.
 	Notifications []*Notification `protobuf:"bytes,45,rep,name=notifications,proto3" json:"notifications,omitempty"`
+	// How an upload is sent; absent for downloads.
+	Upload        *Upload `protobuf:"bytes,46,opt,name=upload,proto3" json:"upload,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -792,6 +794,376 @@ func (x *Transfer) GetNotifications() []*Notification {
 	return nil
 }
 
+func (x *Transfer) GetUpload() *Upload {
+	if x != nil {
+		return x.Upload
+	}
+	return nil
+}
+
+// Upload says how an upload is sent, and what is known of its far side.
+type Upload struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// auto, put, post, tus, ietf, s3-presigned, gcs or content-range; auto when
+	// empty.
+	Protocol string `protobuf:"bytes,1,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	// The body in place of a source.
+	Form *Form `protobuf:"bytes,2,opt,name=form,proto3" json:"form,omitempty"`
+	// Sent as Idempotency-Key with every try.
+	IdempotencyKey string `protobuf:"bytes,3,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	// Allows to repeat a request that may have been carried out, although its
+	// method is not idempotent and it has no key.
+	RepeatUnsafe bool `protobuf:"varint,4,opt,name=repeat_unsafe,json=repeatUnsafe,proto3" json:"repeat_unsafe,omitempty"`
+	// Asks for Content-Digest and Repr-Digest headers (RFC 9530).
+	DigestHeaders bool `protobuf:"varint,5,opt,name=digest_headers,json=digestHeaders,proto3" json:"digest_headers,omitempty"`
+	// Sends Expect: 100-continue.
+	ExpectContinue bool `protobuf:"varint,6,opt,name=expect_continue,json=expectContinue,proto3" json:"expect_continue,omitempty"`
+	// Input only; belongs to s3-presigned.
+	Presigned *Presigned `protobuf:"bytes,7,opt,name=presigned,proto3" json:"presigned,omitempty"`
+	// The source was spooled (see SpoolSource) and is removed with the transfer.
+	Spooled bool `protobuf:"varint,8,opt,name=spooled,proto3" json:"spooled,omitempty"`
+	// Output only: the protocol in use and why.
+	ChosenProtocol string `protobuf:"bytes,9,opt,name=chosen_protocol,json=chosenProtocol,proto3" json:"chosen_protocol,omitempty"`
+	ChosenReason   string `protobuf:"bytes,10,opt,name=chosen_reason,json=chosenReason,proto3" json:"chosen_reason,omitempty"`
+	// Output only: a request was repeated that may have been carried out.
+	MaybeDuplicate bool `protobuf:"varint,11,opt,name=maybe_duplicate,json=maybeDuplicate,proto3" json:"maybe_duplicate,omitempty"`
+	// Output only: when the far side forgets an upload that is not finished.
+	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Upload) Reset() {
+	*x = Upload{}
+	mi := &file_godwit_v1_transfer_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Upload) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Upload) ProtoMessage() {}
+
+func (x *Upload) ProtoReflect() protoreflect.Message {
+	mi := &file_godwit_v1_transfer_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Upload.ProtoReflect.Descriptor instead.
+func (*Upload) Descriptor() ([]byte, []int) {
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Upload) GetProtocol() string {
+	if x != nil {
+		return x.Protocol
+	}
+	return ""
+}
+
+func (x *Upload) GetForm() *Form {
+	if x != nil {
+		return x.Form
+	}
+	return nil
+}
+
+func (x *Upload) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *Upload) GetRepeatUnsafe() bool {
+	if x != nil {
+		return x.RepeatUnsafe
+	}
+	return false
+}
+
+func (x *Upload) GetDigestHeaders() bool {
+	if x != nil {
+		return x.DigestHeaders
+	}
+	return false
+}
+
+func (x *Upload) GetExpectContinue() bool {
+	if x != nil {
+		return x.ExpectContinue
+	}
+	return false
+}
+
+func (x *Upload) GetPresigned() *Presigned {
+	if x != nil {
+		return x.Presigned
+	}
+	return nil
+}
+
+func (x *Upload) GetSpooled() bool {
+	if x != nil {
+		return x.Spooled
+	}
+	return false
+}
+
+func (x *Upload) GetChosenProtocol() string {
+	if x != nil {
+		return x.ChosenProtocol
+	}
+	return ""
+}
+
+func (x *Upload) GetChosenReason() string {
+	if x != nil {
+		return x.ChosenReason
+	}
+	return ""
+}
+
+func (x *Upload) GetMaybeDuplicate() bool {
+	if x != nil {
+		return x.MaybeDuplicate
+	}
+	return false
+}
+
+func (x *Upload) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
+// Form is a multipart body.
+type Form struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// form-data when empty, related or mixed.
+	Subtype string `protobuf:"bytes,1,opt,name=subtype,proto3" json:"subtype,omitempty"`
+	// Made when empty: 1 to 70 characters that occur in no part.
+	Boundary      string      `protobuf:"bytes,2,opt,name=boundary,proto3" json:"boundary,omitempty"`
+	Parts         []*FormPart `protobuf:"bytes,3,rep,name=parts,proto3" json:"parts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Form) Reset() {
+	*x = Form{}
+	mi := &file_godwit_v1_transfer_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Form) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Form) ProtoMessage() {}
+
+func (x *Form) ProtoReflect() protoreflect.Message {
+	mi := &file_godwit_v1_transfer_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Form.ProtoReflect.Descriptor instead.
+func (*Form) Descriptor() ([]byte, []int) {
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Form) GetSubtype() string {
+	if x != nil {
+		return x.Subtype
+	}
+	return ""
+}
+
+func (x *Form) GetBoundary() string {
+	if x != nil {
+		return x.Boundary
+	}
+	return ""
+}
+
+func (x *Form) GetParts() []*FormPart {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+// FormPart is a text, or what lies at a source.
+type FormPart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Needed for form-data.
+	Name     string    `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	FileName string    `protobuf:"bytes,2,opt,name=file_name,json=fileName,proto3" json:"file_name,omitempty"`
+	Headers  []*Header `protobuf:"bytes,3,rep,name=headers,proto3" json:"headers,omitempty"`
+	// Input only.
+	Text string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	// file:///abs/path or s3://bucket/key, in place of text.
+	Source        *Endpoint `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FormPart) Reset() {
+	*x = FormPart{}
+	mi := &file_godwit_v1_transfer_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FormPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FormPart) ProtoMessage() {}
+
+func (x *FormPart) ProtoReflect() protoreflect.Message {
+	mi := &file_godwit_v1_transfer_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FormPart.ProtoReflect.Descriptor instead.
+func (*FormPart) Descriptor() ([]byte, []int) {
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FormPart) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *FormPart) GetFileName() string {
+	if x != nil {
+		return x.FileName
+	}
+	return ""
+}
+
+func (x *FormPart) GetHeaders() []*Header {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *FormPart) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *FormPart) GetSource() *Endpoint {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+// Presigned is an S3 multipart upload that somebody else has begun.
+type Presigned struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// URLs for the parts 1, 2, …; without any, the destination's URL is used with
+	// the part's number in place of "{part}".
+	PartUrls []string `protobuf:"bytes,1,rep,name=part_urls,json=partUrls,proto3" json:"part_urls,omitempty"`
+	// Takes CompleteMultipartUpload.
+	CompleteUrl string `protobuf:"bytes,2,opt,name=complete_url,json=completeUrl,proto3" json:"complete_url,omitempty"`
+	// Takes AbortMultipartUpload; optional.
+	AbortUrl string `protobuf:"bytes,3,opt,name=abort_url,json=abortUrl,proto3" json:"abort_url,omitempty"`
+	// Takes HEAD: tells whether the object is there; optional.
+	ObjectUrl     string `protobuf:"bytes,4,opt,name=object_url,json=objectUrl,proto3" json:"object_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Presigned) Reset() {
+	*x = Presigned{}
+	mi := &file_godwit_v1_transfer_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Presigned) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Presigned) ProtoMessage() {}
+
+func (x *Presigned) ProtoReflect() protoreflect.Message {
+	mi := &file_godwit_v1_transfer_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Presigned.ProtoReflect.Descriptor instead.
+func (*Presigned) Descriptor() ([]byte, []int) {
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Presigned) GetPartUrls() []string {
+	if x != nil {
+		return x.PartUrls
+	}
+	return nil
+}
+
+func (x *Presigned) GetCompleteUrl() string {
+	if x != nil {
+		return x.CompleteUrl
+	}
+	return ""
+}
+
+func (x *Presigned) GetAbortUrl() string {
+	if x != nil {
+		return x.AbortUrl
+	}
+	return ""
+}
+
+func (x *Presigned) GetObjectUrl() string {
+	if x != nil {
+		return x.ObjectUrl
+	}
+	return ""
+}
+
 // Attempt is one request that opened the source.
 type Attempt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -811,7 +1183,7 @@ type Attempt struct {
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[1]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -823,7 +1195,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[1]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -836,7 +1208,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{1}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Attempt) GetTime() *timestamppb.Timestamp {
@@ -896,7 +1268,7 @@ type Webhook struct {
 
 func (x *Webhook) Reset() {
 	*x = Webhook{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[2]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -908,7 +1280,7 @@ func (x *Webhook) String() string {
 func (*Webhook) ProtoMessage() {}
 
 func (x *Webhook) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[2]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -921,7 +1293,7 @@ func (x *Webhook) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Webhook.ProtoReflect.Descriptor instead.
 func (*Webhook) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{2}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Webhook) GetUrl() string {
@@ -958,7 +1330,7 @@ type Notification struct {
 
 func (x *Notification) Reset() {
 	*x = Notification{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[3]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1342,7 @@ func (x *Notification) String() string {
 func (*Notification) ProtoMessage() {}
 
 func (x *Notification) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[3]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1355,7 @@ func (x *Notification) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notification.ProtoReflect.Descriptor instead.
 func (*Notification) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{3}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Notification) GetChannel() string {
@@ -1029,7 +1401,7 @@ type PriorityClass struct {
 
 func (x *PriorityClass) Reset() {
 	*x = PriorityClass{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[4]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1041,7 +1413,7 @@ func (x *PriorityClass) String() string {
 func (*PriorityClass) ProtoMessage() {}
 
 func (x *PriorityClass) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[4]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1054,7 +1426,7 @@ func (x *PriorityClass) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityClass.ProtoReflect.Descriptor instead.
 func (*PriorityClass) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{4}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{8}
 }
 
 type CostClass struct {
@@ -1065,7 +1437,7 @@ type CostClass struct {
 
 func (x *CostClass) Reset() {
 	*x = CostClass{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[5]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1449,7 @@ func (x *CostClass) String() string {
 func (*CostClass) ProtoMessage() {}
 
 func (x *CostClass) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[5]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1462,7 @@ func (x *CostClass) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CostClass.ProtoReflect.Descriptor instead.
 func (*CostClass) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{5}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{9}
 }
 
 type ExistsPolicy struct {
@@ -1101,7 +1473,7 @@ type ExistsPolicy struct {
 
 func (x *ExistsPolicy) Reset() {
 	*x = ExistsPolicy{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[6]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1113,7 +1485,7 @@ func (x *ExistsPolicy) String() string {
 func (*ExistsPolicy) ProtoMessage() {}
 
 func (x *ExistsPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[6]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1126,14 +1498,15 @@ func (x *ExistsPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExistsPolicy.ProtoReflect.Descriptor instead.
 func (*ExistsPolicy) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{6}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{10}
 }
 
 // Endpoint is one end of a transfer.
 type Endpoint struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Sources: http(s). Destinations: file:///abs/path or s3://bucket/key. A query
-	// is never shown again.
+	// The far side: http(s). The near side, a download's destination and an
+	// upload's source: file:///abs/path or s3://bucket/key. A query is never shown
+	// again.
 	Url           string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1141,7 +1514,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[7]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1153,7 +1526,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[7]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1166,7 +1539,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{7}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Endpoint) GetUrl() string {
@@ -1186,7 +1559,7 @@ type Header struct {
 
 func (x *Header) Reset() {
 	*x = Header{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[8]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1198,7 +1571,7 @@ func (x *Header) String() string {
 func (*Header) ProtoMessage() {}
 
 func (x *Header) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[8]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1211,7 +1584,7 @@ func (x *Header) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Header.ProtoReflect.Descriptor instead.
 func (*Header) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{8}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Header) GetName() string {
@@ -1244,13 +1617,15 @@ type Progress struct {
 	Ranges []*Range `protobuf:"bytes,6,rep,name=ranges,proto3" json:"ranges,omitempty"`
 	// Bytes stored or on their way into a part right now.
 	BytesInFlight int64 `protobuf:"varint,7,opt,name=bytes_in_flight,json=bytesInFlight,proto3" json:"bytes_in_flight,omitempty"`
+	// Of an upload: the length of the answer's body, absent when unknown.
+	ResponseBytes *int64 `protobuf:"varint,8,opt,name=response_bytes,json=responseBytes,proto3,oneof" json:"response_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[9]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1262,7 +1637,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[9]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1275,7 +1650,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{9}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Progress) GetBytesDone() int64 {
@@ -1327,6 +1702,13 @@ func (x *Progress) GetBytesInFlight() int64 {
 	return 0
 }
 
+func (x *Progress) GetResponseBytes() int64 {
+	if x != nil && x.ResponseBytes != nil {
+		return *x.ResponseBytes
+	}
+	return 0
+}
+
 type Range struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Offset        int64                  `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"`
@@ -1337,7 +1719,7 @@ type Range struct {
 
 func (x *Range) Reset() {
 	*x = Range{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[10]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1349,7 +1731,7 @@ func (x *Range) String() string {
 func (*Range) ProtoMessage() {}
 
 func (x *Range) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[10]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1362,7 +1744,7 @@ func (x *Range) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Range.ProtoReflect.Descriptor instead.
 func (*Range) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{10}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Range) GetOffset() int64 {
@@ -1389,7 +1771,7 @@ type Owner struct {
 
 func (x *Owner) Reset() {
 	*x = Owner{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[11]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1401,7 +1783,7 @@ func (x *Owner) String() string {
 func (*Owner) ProtoMessage() {}
 
 func (x *Owner) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[11]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1414,7 +1796,7 @@ func (x *Owner) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Owner.ProtoReflect.Descriptor instead.
 func (*Owner) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{11}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Owner) GetNode() string {
@@ -1437,15 +1819,20 @@ type Response struct {
 	ActualUrl  string    `protobuf:"bytes,1,opt,name=actual_url,json=actualUrl,proto3" json:"actual_url,omitempty"`
 	StatusCode int32     `protobuf:"varint,2,opt,name=status_code,json=statusCode,proto3" json:"status_code,omitempty"`
 	Headers    []*Header `protobuf:"bytes,3,rep,name=headers,proto3" json:"headers,omitempty"`
-	// Ranges work and the validator allows to join answers.
-	Resumable     bool `protobuf:"varint,4,opt,name=resumable,proto3" json:"resumable,omitempty"`
+	// Ranges work and the validator allows to join answers; of an upload, an
+	// interrupted one goes on where it was.
+	Resumable bool `protobuf:"varint,4,opt,name=resumable,proto3" json:"resumable,omitempty"`
+	// Of an upload: how much of the answer's body was kept, in bytes, see
+	// ReadTransfer; and that this is not all of it.
+	BodyBytes     int64 `protobuf:"varint,5,opt,name=body_bytes,json=bodyBytes,proto3" json:"body_bytes,omitempty"`
+	BodyTruncated bool  `protobuf:"varint,6,opt,name=body_truncated,json=bodyTruncated,proto3" json:"body_truncated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Response) Reset() {
 	*x = Response{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[12]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1457,7 +1844,7 @@ func (x *Response) String() string {
 func (*Response) ProtoMessage() {}
 
 func (x *Response) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[12]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1470,7 +1857,7 @@ func (x *Response) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response.ProtoReflect.Descriptor instead.
 func (*Response) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{12}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Response) GetActualUrl() string {
@@ -1501,6 +1888,20 @@ func (x *Response) GetResumable() bool {
 	return false
 }
 
+func (x *Response) GetBodyBytes() int64 {
+	if x != nil {
+		return x.BodyBytes
+	}
+	return 0
+}
+
+func (x *Response) GetBodyTruncated() bool {
+	if x != nil {
+		return x.BodyTruncated
+	}
+	return false
+}
+
 type Error struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Stable, dotted: see docs/errors.md.
@@ -1517,7 +1918,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[13]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1529,7 +1930,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[13]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1542,7 +1943,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{13}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Error) GetCode() string {
@@ -1592,7 +1993,7 @@ type Checksums struct {
 
 func (x *Checksums) Reset() {
 	*x = Checksums{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[14]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1604,7 +2005,7 @@ func (x *Checksums) String() string {
 func (*Checksums) ProtoMessage() {}
 
 func (x *Checksums) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[14]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1617,7 +2018,7 @@ func (x *Checksums) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checksums.ProtoReflect.Descriptor instead.
 func (*Checksums) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{14}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Checksums) GetSha256() string {
@@ -1645,7 +2046,7 @@ type CreateTransferRequest struct {
 
 func (x *CreateTransferRequest) Reset() {
 	*x = CreateTransferRequest{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[15]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1657,7 +2058,7 @@ func (x *CreateTransferRequest) String() string {
 func (*CreateTransferRequest) ProtoMessage() {}
 
 func (x *CreateTransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[15]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1670,7 +2071,7 @@ func (x *CreateTransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTransferRequest.ProtoReflect.Descriptor instead.
 func (*CreateTransferRequest) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{15}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CreateTransferRequest) GetTransfer() *Transfer {
@@ -1696,7 +2097,7 @@ type GetTransferRequest struct {
 
 func (x *GetTransferRequest) Reset() {
 	*x = GetTransferRequest{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[16]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1708,7 +2109,7 @@ func (x *GetTransferRequest) String() string {
 func (*GetTransferRequest) ProtoMessage() {}
 
 func (x *GetTransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[16]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1721,7 +2122,7 @@ func (x *GetTransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTransferRequest.ProtoReflect.Descriptor instead.
 func (*GetTransferRequest) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{16}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetTransferRequest) GetId() string {
@@ -1750,7 +2151,7 @@ type ListTransfersRequest struct {
 
 func (x *ListTransfersRequest) Reset() {
 	*x = ListTransfersRequest{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[17]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1762,7 +2163,7 @@ func (x *ListTransfersRequest) String() string {
 func (*ListTransfersRequest) ProtoMessage() {}
 
 func (x *ListTransfersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[17]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1775,7 +2176,7 @@ func (x *ListTransfersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransfersRequest.ProtoReflect.Descriptor instead.
 func (*ListTransfersRequest) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{17}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListTransfersRequest) GetPageSize() int32 {
@@ -1845,7 +2246,7 @@ type ListTransfersResponse struct {
 
 func (x *ListTransfersResponse) Reset() {
 	*x = ListTransfersResponse{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[18]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1857,7 +2258,7 @@ func (x *ListTransfersResponse) String() string {
 func (*ListTransfersResponse) ProtoMessage() {}
 
 func (x *ListTransfersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[18]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1870,7 +2271,7 @@ func (x *ListTransfersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransfersResponse.ProtoReflect.Descriptor instead.
 func (*ListTransfersResponse) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{18}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListTransfersResponse) GetTransfers() []*Transfer {
@@ -1914,7 +2315,7 @@ type UpdateTransferRequest struct {
 
 func (x *UpdateTransferRequest) Reset() {
 	*x = UpdateTransferRequest{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[19]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1926,7 +2327,7 @@ func (x *UpdateTransferRequest) String() string {
 func (*UpdateTransferRequest) ProtoMessage() {}
 
 func (x *UpdateTransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[19]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1939,7 +2340,7 @@ func (x *UpdateTransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateTransferRequest.ProtoReflect.Descriptor instead.
 func (*UpdateTransferRequest) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{19}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *UpdateTransferRequest) GetId() string {
@@ -2035,7 +2436,7 @@ type StartTransferRequest struct {
 
 func (x *StartTransferRequest) Reset() {
 	*x = StartTransferRequest{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[20]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2047,7 +2448,7 @@ func (x *StartTransferRequest) String() string {
 func (*StartTransferRequest) ProtoMessage() {}
 
 func (x *StartTransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[20]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2060,7 +2461,7 @@ func (x *StartTransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartTransferRequest.ProtoReflect.Descriptor instead.
 func (*StartTransferRequest) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{20}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *StartTransferRequest) GetId() string {
@@ -2079,7 +2480,7 @@ type PauseTransferRequest struct {
 
 func (x *PauseTransferRequest) Reset() {
 	*x = PauseTransferRequest{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[21]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2091,7 +2492,7 @@ func (x *PauseTransferRequest) String() string {
 func (*PauseTransferRequest) ProtoMessage() {}
 
 func (x *PauseTransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[21]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2104,7 +2505,7 @@ func (x *PauseTransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseTransferRequest.ProtoReflect.Descriptor instead.
 func (*PauseTransferRequest) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{21}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PauseTransferRequest) GetId() string {
@@ -2123,7 +2524,7 @@ type ResumeTransferRequest struct {
 
 func (x *ResumeTransferRequest) Reset() {
 	*x = ResumeTransferRequest{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[22]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2135,7 +2536,7 @@ func (x *ResumeTransferRequest) String() string {
 func (*ResumeTransferRequest) ProtoMessage() {}
 
 func (x *ResumeTransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[22]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2148,7 +2549,7 @@ func (x *ResumeTransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeTransferRequest.ProtoReflect.Descriptor instead.
 func (*ResumeTransferRequest) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{22}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ResumeTransferRequest) GetId() string {
@@ -2168,7 +2569,7 @@ type CancelTransferRequest struct {
 
 func (x *CancelTransferRequest) Reset() {
 	*x = CancelTransferRequest{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[23]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2180,7 +2581,7 @@ func (x *CancelTransferRequest) String() string {
 func (*CancelTransferRequest) ProtoMessage() {}
 
 func (x *CancelTransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[23]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2193,7 +2594,7 @@ func (x *CancelTransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelTransferRequest.ProtoReflect.Descriptor instead.
 func (*CancelTransferRequest) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{23}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CancelTransferRequest) GetId() string {
@@ -2219,7 +2620,7 @@ type RetryTransferRequest struct {
 
 func (x *RetryTransferRequest) Reset() {
 	*x = RetryTransferRequest{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[24]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2231,7 +2632,7 @@ func (x *RetryTransferRequest) String() string {
 func (*RetryTransferRequest) ProtoMessage() {}
 
 func (x *RetryTransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[24]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2244,7 +2645,7 @@ func (x *RetryTransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryTransferRequest.ProtoReflect.Descriptor instead.
 func (*RetryTransferRequest) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{24}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RetryTransferRequest) GetId() string {
@@ -2263,7 +2664,7 @@ type AcknowledgeTransferRequest struct {
 
 func (x *AcknowledgeTransferRequest) Reset() {
 	*x = AcknowledgeTransferRequest{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[25]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2275,7 +2676,7 @@ func (x *AcknowledgeTransferRequest) String() string {
 func (*AcknowledgeTransferRequest) ProtoMessage() {}
 
 func (x *AcknowledgeTransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[25]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2288,7 +2689,7 @@ func (x *AcknowledgeTransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeTransferRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeTransferRequest) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{25}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *AcknowledgeTransferRequest) GetId() string {
@@ -2307,7 +2708,7 @@ type DeleteTransferRequest struct {
 
 func (x *DeleteTransferRequest) Reset() {
 	*x = DeleteTransferRequest{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[26]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2319,7 +2720,7 @@ func (x *DeleteTransferRequest) String() string {
 func (*DeleteTransferRequest) ProtoMessage() {}
 
 func (x *DeleteTransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[26]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2332,7 +2733,7 @@ func (x *DeleteTransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTransferRequest.ProtoReflect.Descriptor instead.
 func (*DeleteTransferRequest) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{26}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DeleteTransferRequest) GetId() string {
@@ -2350,7 +2751,7 @@ type DeleteTransferResponse struct {
 
 func (x *DeleteTransferResponse) Reset() {
 	*x = DeleteTransferResponse{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[27]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2362,7 +2763,7 @@ func (x *DeleteTransferResponse) String() string {
 func (*DeleteTransferResponse) ProtoMessage() {}
 
 func (x *DeleteTransferResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[27]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2375,7 +2776,7 @@ func (x *DeleteTransferResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTransferResponse.ProtoReflect.Descriptor instead.
 func (*DeleteTransferResponse) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{27}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{31}
 }
 
 type WatchTransfersRequest struct {
@@ -2388,7 +2789,7 @@ type WatchTransfersRequest struct {
 
 func (x *WatchTransfersRequest) Reset() {
 	*x = WatchTransfersRequest{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[28]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2400,7 +2801,7 @@ func (x *WatchTransfersRequest) String() string {
 func (*WatchTransfersRequest) ProtoMessage() {}
 
 func (x *WatchTransfersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[28]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2413,7 +2814,7 @@ func (x *WatchTransfersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchTransfersRequest.ProtoReflect.Descriptor instead.
 func (*WatchTransfersRequest) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{28}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WatchTransfersRequest) GetIds() []string {
@@ -2432,7 +2833,7 @@ type WatchTransfersResponse struct {
 
 func (x *WatchTransfersResponse) Reset() {
 	*x = WatchTransfersResponse{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[29]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2444,7 +2845,7 @@ func (x *WatchTransfersResponse) String() string {
 func (*WatchTransfersResponse) ProtoMessage() {}
 
 func (x *WatchTransfersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[29]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2457,7 +2858,7 @@ func (x *WatchTransfersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchTransfersResponse.ProtoReflect.Descriptor instead.
 func (*WatchTransfersResponse) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{29}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WatchTransfersResponse) GetTransfer() *Transfer {
@@ -2465,6 +2866,103 @@ func (x *WatchTransfersResponse) GetTransfer() *Transfer {
 		return x.Transfer
 	}
 	return nil
+}
+
+type SpoolSourceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Data          []byte                 `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpoolSourceRequest) Reset() {
+	*x = SpoolSourceRequest{}
+	mi := &file_godwit_v1_transfer_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpoolSourceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpoolSourceRequest) ProtoMessage() {}
+
+func (x *SpoolSourceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_godwit_v1_transfer_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpoolSourceRequest.ProtoReflect.Descriptor instead.
+func (*SpoolSourceRequest) Descriptor() ([]byte, []int) {
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *SpoolSourceRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type SpoolSourceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The source of the upload, with upload.spooled.
+	Url           string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	Size          int64  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpoolSourceResponse) Reset() {
+	*x = SpoolSourceResponse{}
+	mi := &file_godwit_v1_transfer_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpoolSourceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpoolSourceResponse) ProtoMessage() {}
+
+func (x *SpoolSourceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_godwit_v1_transfer_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpoolSourceResponse.ProtoReflect.Descriptor instead.
+func (*SpoolSourceResponse) Descriptor() ([]byte, []int) {
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *SpoolSourceResponse) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *SpoolSourceResponse) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
 }
 
 type ReadTransferRequest struct {
@@ -2477,7 +2975,7 @@ type ReadTransferRequest struct {
 
 func (x *ReadTransferRequest) Reset() {
 	*x = ReadTransferRequest{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[30]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2489,7 +2987,7 @@ func (x *ReadTransferRequest) String() string {
 func (*ReadTransferRequest) ProtoMessage() {}
 
 func (x *ReadTransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[30]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2502,7 +3000,7 @@ func (x *ReadTransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadTransferRequest.ProtoReflect.Descriptor instead.
 func (*ReadTransferRequest) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{30}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ReadTransferRequest) GetId() string {
@@ -2528,7 +3026,7 @@ type ReadTransferResponse struct {
 
 func (x *ReadTransferResponse) Reset() {
 	*x = ReadTransferResponse{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[31]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2540,7 +3038,7 @@ func (x *ReadTransferResponse) String() string {
 func (*ReadTransferResponse) ProtoMessage() {}
 
 func (x *ReadTransferResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[31]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2553,7 +3051,7 @@ func (x *ReadTransferResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadTransferResponse.ProtoReflect.Descriptor instead.
 func (*ReadTransferResponse) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{31}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ReadTransferResponse) GetData() []byte {
@@ -2572,7 +3070,7 @@ type ExplainTransferRequest struct {
 
 func (x *ExplainTransferRequest) Reset() {
 	*x = ExplainTransferRequest{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[32]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2584,7 +3082,7 @@ func (x *ExplainTransferRequest) String() string {
 func (*ExplainTransferRequest) ProtoMessage() {}
 
 func (x *ExplainTransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[32]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2597,7 +3095,7 @@ func (x *ExplainTransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainTransferRequest.ProtoReflect.Descriptor instead.
 func (*ExplainTransferRequest) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{32}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ExplainTransferRequest) GetId() string {
@@ -2618,7 +3116,7 @@ type ExplainTransferResponse struct {
 
 func (x *ExplainTransferResponse) Reset() {
 	*x = ExplainTransferResponse{}
-	mi := &file_godwit_v1_transfer_proto_msgTypes[33]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2630,7 +3128,7 @@ func (x *ExplainTransferResponse) String() string {
 func (*ExplainTransferResponse) ProtoMessage() {}
 
 func (x *ExplainTransferResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_v1_transfer_proto_msgTypes[33]
+	mi := &file_godwit_v1_transfer_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2643,7 +3141,7 @@ func (x *ExplainTransferResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainTransferResponse.ProtoReflect.Descriptor instead.
 func (*ExplainTransferResponse) Descriptor() ([]byte, []int) {
-	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{33}
+	return file_godwit_v1_transfer_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ExplainTransferResponse) GetTransfer() *Transfer {
@@ -2664,7 +3162,7 @@ var File_godwit_v1_transfer_proto protoreflect.FileDescriptor
 
 const file_godwit_v1_transfer_proto_rawDesc = "" +
 	"\n" +
-	"\x18godwit/v1/transfer.proto\x12\tgodwit.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x13\n" +
+	"\x18godwit/v1/transfer.proto\x12\tgodwit.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x13\n" +
 	"\bTransfer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12;\n" +
 	"\tdirection\x18\x02 \x01(\x0e2\x1d.godwit.v1.Transfer.DirectionR\tdirection\x122\n" +
@@ -2719,7 +3217,8 @@ const file_godwit_v1_transfer_proto_rawDesc = "" +
 	"\x12attention_deadline\x18+ \x01(\v2\x1a.google.protobuf.TimestampR\x11attentionDeadline\x124\n" +
 	"\vbody_source\x18, \x01(\v2\x13.godwit.v1.EndpointR\n" +
 	"bodySource\x12=\n" +
-	"\rnotifications\x18- \x03(\v2\x17.godwit.v1.NotificationR\rnotifications\x1a9\n" +
+	"\rnotifications\x18- \x03(\v2\x17.godwit.v1.NotificationR\rnotifications\x12)\n" +
+	"\x06upload\x18. \x01(\v2\x11.godwit.v1.UploadR\x06upload\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"@\n" +
@@ -2750,7 +3249,38 @@ const file_godwit_v1_transfer_proto_rawDesc = "" +
 	"\rSYSTEM_POLICY\x10\x05B\n" +
 	"\n" +
 	"\b_retriesB\x10\n" +
-	"\x0e_expected_size\"\xc0\x01\n" +
+	"\x0e_expected_size\"\xe9\x03\n" +
+	"\x06Upload\x12\x1a\n" +
+	"\bprotocol\x18\x01 \x01(\tR\bprotocol\x12#\n" +
+	"\x04form\x18\x02 \x01(\v2\x0f.godwit.v1.FormR\x04form\x12'\n" +
+	"\x0fidempotency_key\x18\x03 \x01(\tR\x0eidempotencyKey\x12#\n" +
+	"\rrepeat_unsafe\x18\x04 \x01(\bR\frepeatUnsafe\x12%\n" +
+	"\x0edigest_headers\x18\x05 \x01(\bR\rdigestHeaders\x12'\n" +
+	"\x0fexpect_continue\x18\x06 \x01(\bR\x0eexpectContinue\x122\n" +
+	"\tpresigned\x18\a \x01(\v2\x14.godwit.v1.PresignedR\tpresigned\x12\x18\n" +
+	"\aspooled\x18\b \x01(\bR\aspooled\x12'\n" +
+	"\x0fchosen_protocol\x18\t \x01(\tR\x0echosenProtocol\x12#\n" +
+	"\rchosen_reason\x18\n" +
+	" \x01(\tR\fchosenReason\x12'\n" +
+	"\x0fmaybe_duplicate\x18\v \x01(\bR\x0emaybeDuplicate\x12;\n" +
+	"\vexpire_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\"g\n" +
+	"\x04Form\x12\x18\n" +
+	"\asubtype\x18\x01 \x01(\tR\asubtype\x12\x1a\n" +
+	"\bboundary\x18\x02 \x01(\tR\bboundary\x12)\n" +
+	"\x05parts\x18\x03 \x03(\v2\x13.godwit.v1.FormPartR\x05parts\"\xa9\x01\n" +
+	"\bFormPart\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
+	"\tfile_name\x18\x02 \x01(\tR\bfileName\x12+\n" +
+	"\aheaders\x18\x03 \x03(\v2\x11.godwit.v1.HeaderR\aheaders\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12+\n" +
+	"\x06source\x18\x05 \x01(\v2\x13.godwit.v1.EndpointR\x06source\"\x87\x01\n" +
+	"\tPresigned\x12\x1b\n" +
+	"\tpart_urls\x18\x01 \x03(\tR\bpartUrls\x12!\n" +
+	"\fcomplete_url\x18\x02 \x01(\tR\vcompleteUrl\x12\x1b\n" +
+	"\tabort_url\x18\x03 \x01(\tR\babortUrl\x12\x1d\n" +
+	"\n" +
+	"object_url\x18\x04 \x01(\tR\tobjectUrl\"\xc0\x01\n" +
 	"\aAttempt\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x1f\n" +
@@ -2792,7 +3322,7 @@ const file_godwit_v1_transfer_proto_rawDesc = "" +
 	"\x03url\x18\x01 \x01(\tR\x03url\"2\n" +
 	"\x06Header\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value\"\x91\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\xd0\x02\n" +
 	"\bProgress\x12\x1d\n" +
 	"\n" +
 	"bytes_done\x18\x01 \x01(\x03R\tbytesDone\x12$\n" +
@@ -2804,21 +3334,26 @@ const file_godwit_v1_transfer_proto_rawDesc = "" +
 	"generation\x18\x05 \x01(\x05R\n" +
 	"generation\x12(\n" +
 	"\x06ranges\x18\x06 \x03(\v2\x10.godwit.v1.RangeR\x06ranges\x12&\n" +
-	"\x0fbytes_in_flight\x18\a \x01(\x03R\rbytesInFlightB\x0e\n" +
-	"\f_bytes_total\"7\n" +
+	"\x0fbytes_in_flight\x18\a \x01(\x03R\rbytesInFlight\x12*\n" +
+	"\x0eresponse_bytes\x18\b \x01(\x03H\x01R\rresponseBytes\x88\x01\x01B\x0e\n" +
+	"\f_bytes_totalB\x11\n" +
+	"\x0f_response_bytes\"7\n" +
 	"\x05Range\x12\x16\n" +
 	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x16\n" +
 	"\x06length\x18\x02 \x01(\x03R\x06length\"1\n" +
 	"\x05Owner\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x14\n" +
-	"\x05epoch\x18\x02 \x01(\x03R\x05epoch\"\x95\x01\n" +
+	"\x05epoch\x18\x02 \x01(\x03R\x05epoch\"\xdb\x01\n" +
 	"\bResponse\x12\x1d\n" +
 	"\n" +
 	"actual_url\x18\x01 \x01(\tR\tactualUrl\x12\x1f\n" +
 	"\vstatus_code\x18\x02 \x01(\x05R\n" +
 	"statusCode\x12+\n" +
 	"\aheaders\x18\x03 \x03(\v2\x11.godwit.v1.HeaderR\aheaders\x12\x1c\n" +
-	"\tresumable\x18\x04 \x01(\bR\tresumable\"\x93\x01\n" +
+	"\tresumable\x18\x04 \x01(\bR\tresumable\x12\x1d\n" +
+	"\n" +
+	"body_bytes\x18\x05 \x01(\x03R\tbodyBytes\x12%\n" +
+	"\x0ebody_truncated\x18\x06 \x01(\bR\rbodyTruncated\"\x93\x01\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x14\n" +
 	"\x05field\x18\x02 \x01(\tR\x05field\x12\x18\n" +
@@ -2889,7 +3424,12 @@ const file_godwit_v1_transfer_proto_rawDesc = "" +
 	"\x15WatchTransfersRequest\x12\x10\n" +
 	"\x03ids\x18\x01 \x03(\tR\x03ids\"I\n" +
 	"\x16WatchTransfersResponse\x12/\n" +
-	"\btransfer\x18\x01 \x01(\v2\x13.godwit.v1.TransferR\btransfer\"=\n" +
+	"\btransfer\x18\x01 \x01(\v2\x13.godwit.v1.TransferR\btransfer\"(\n" +
+	"\x12SpoolSourceRequest\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\";\n" +
+	"\x13SpoolSourceResponse\x12\x10\n" +
+	"\x03url\x18\x01 \x01(\tR\x03url\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x03R\x04size\"=\n" +
 	"\x13ReadTransferRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\"*\n" +
@@ -2899,7 +3439,7 @@ const file_godwit_v1_transfer_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"d\n" +
 	"\x17ExplainTransferResponse\x12/\n" +
 	"\btransfer\x18\x01 \x01(\v2\x13.godwit.v1.TransferR\btransfer\x12\x18\n" +
-	"\areasons\x18\x02 \x03(\tR\areasons2\xf6\b\n" +
+	"\areasons\x18\x02 \x03(\tR\areasons2\xc8\t\n" +
 	"\x0fTransferService\x12I\n" +
 	"\x0eCreateTransfer\x12 .godwit.v1.CreateTransferRequest\x1a\x13.godwit.v1.Transfer\"\x00\x12F\n" +
 	"\vGetTransfer\x12\x1d.godwit.v1.GetTransferRequest\x1a\x13.godwit.v1.Transfer\"\x03\x90\x02\x01\x12W\n" +
@@ -2912,7 +3452,8 @@ const file_godwit_v1_transfer_proto_rawDesc = "" +
 	"\rRetryTransfer\x12\x1f.godwit.v1.RetryTransferRequest\x1a\x13.godwit.v1.Transfer\"\x00\x12S\n" +
 	"\x13AcknowledgeTransfer\x12%.godwit.v1.AcknowledgeTransferRequest\x1a\x13.godwit.v1.Transfer\"\x00\x12W\n" +
 	"\x0eDeleteTransfer\x12 .godwit.v1.DeleteTransferRequest\x1a!.godwit.v1.DeleteTransferResponse\"\x00\x12Y\n" +
-	"\x0eWatchTransfers\x12 .godwit.v1.WatchTransfersRequest\x1a!.godwit.v1.WatchTransfersResponse\"\x000\x01\x12S\n" +
+	"\x0eWatchTransfers\x12 .godwit.v1.WatchTransfersRequest\x1a!.godwit.v1.WatchTransfersResponse\"\x000\x01\x12P\n" +
+	"\vSpoolSource\x12\x1d.godwit.v1.SpoolSourceRequest\x1a\x1e.godwit.v1.SpoolSourceResponse\"\x00(\x01\x12S\n" +
 	"\fReadTransfer\x12\x1e.godwit.v1.ReadTransferRequest\x1a\x1f.godwit.v1.ReadTransferResponse\"\x000\x01\x12]\n" +
 	"\x0fExplainTransfer\x12!.godwit.v1.ExplainTransferRequest\x1a\".godwit.v1.ExplainTransferResponse\"\x03\x90\x02\x01B\"Z godwit/protos/godwit/v1;godwitv1b\x06proto3"
 
@@ -2929,7 +3470,7 @@ func file_godwit_v1_transfer_proto_rawDescGZIP() []byte {
 }
 
 var file_godwit_v1_transfer_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_godwit_v1_transfer_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_godwit_v1_transfer_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_godwit_v1_transfer_proto_goTypes = []any{
 	(Transfer_Direction)(0),            // 0: godwit.v1.Transfer.Direction
 	(Transfer_Status)(0),               // 1: godwit.v1.Transfer.Status
@@ -2938,121 +3479,136 @@ var file_godwit_v1_transfer_proto_goTypes = []any{
 	(CostClass_CostPolicy)(0),          // 4: godwit.v1.CostClass.CostPolicy
 	(ExistsPolicy_IfExists)(0),         // 5: godwit.v1.ExistsPolicy.IfExists
 	(*Transfer)(nil),                   // 6: godwit.v1.Transfer
-	(*Attempt)(nil),                    // 7: godwit.v1.Attempt
-	(*Webhook)(nil),                    // 8: godwit.v1.Webhook
-	(*Notification)(nil),               // 9: godwit.v1.Notification
-	(*PriorityClass)(nil),              // 10: godwit.v1.PriorityClass
-	(*CostClass)(nil),                  // 11: godwit.v1.CostClass
-	(*ExistsPolicy)(nil),               // 12: godwit.v1.ExistsPolicy
-	(*Endpoint)(nil),                   // 13: godwit.v1.Endpoint
-	(*Header)(nil),                     // 14: godwit.v1.Header
-	(*Progress)(nil),                   // 15: godwit.v1.Progress
-	(*Range)(nil),                      // 16: godwit.v1.Range
-	(*Owner)(nil),                      // 17: godwit.v1.Owner
-	(*Response)(nil),                   // 18: godwit.v1.Response
-	(*Error)(nil),                      // 19: godwit.v1.Error
-	(*Checksums)(nil),                  // 20: godwit.v1.Checksums
-	(*CreateTransferRequest)(nil),      // 21: godwit.v1.CreateTransferRequest
-	(*GetTransferRequest)(nil),         // 22: godwit.v1.GetTransferRequest
-	(*ListTransfersRequest)(nil),       // 23: godwit.v1.ListTransfersRequest
-	(*ListTransfersResponse)(nil),      // 24: godwit.v1.ListTransfersResponse
-	(*UpdateTransferRequest)(nil),      // 25: godwit.v1.UpdateTransferRequest
-	(*StartTransferRequest)(nil),       // 26: godwit.v1.StartTransferRequest
-	(*PauseTransferRequest)(nil),       // 27: godwit.v1.PauseTransferRequest
-	(*ResumeTransferRequest)(nil),      // 28: godwit.v1.ResumeTransferRequest
-	(*CancelTransferRequest)(nil),      // 29: godwit.v1.CancelTransferRequest
-	(*RetryTransferRequest)(nil),       // 30: godwit.v1.RetryTransferRequest
-	(*AcknowledgeTransferRequest)(nil), // 31: godwit.v1.AcknowledgeTransferRequest
-	(*DeleteTransferRequest)(nil),      // 32: godwit.v1.DeleteTransferRequest
-	(*DeleteTransferResponse)(nil),     // 33: godwit.v1.DeleteTransferResponse
-	(*WatchTransfersRequest)(nil),      // 34: godwit.v1.WatchTransfersRequest
-	(*WatchTransfersResponse)(nil),     // 35: godwit.v1.WatchTransfersResponse
-	(*ReadTransferRequest)(nil),        // 36: godwit.v1.ReadTransferRequest
-	(*ReadTransferResponse)(nil),       // 37: godwit.v1.ReadTransferResponse
-	(*ExplainTransferRequest)(nil),     // 38: godwit.v1.ExplainTransferRequest
-	(*ExplainTransferResponse)(nil),    // 39: godwit.v1.ExplainTransferResponse
-	nil,                                // 40: godwit.v1.Transfer.LabelsEntry
-	nil,                                // 41: godwit.v1.ListTransfersRequest.LabelsEntry
-	(*timestamppb.Timestamp)(nil),      // 42: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),        // 43: google.protobuf.Duration
+	(*Upload)(nil),                     // 7: godwit.v1.Upload
+	(*Form)(nil),                       // 8: godwit.v1.Form
+	(*FormPart)(nil),                   // 9: godwit.v1.FormPart
+	(*Presigned)(nil),                  // 10: godwit.v1.Presigned
+	(*Attempt)(nil),                    // 11: godwit.v1.Attempt
+	(*Webhook)(nil),                    // 12: godwit.v1.Webhook
+	(*Notification)(nil),               // 13: godwit.v1.Notification
+	(*PriorityClass)(nil),              // 14: godwit.v1.PriorityClass
+	(*CostClass)(nil),                  // 15: godwit.v1.CostClass
+	(*ExistsPolicy)(nil),               // 16: godwit.v1.ExistsPolicy
+	(*Endpoint)(nil),                   // 17: godwit.v1.Endpoint
+	(*Header)(nil),                     // 18: godwit.v1.Header
+	(*Progress)(nil),                   // 19: godwit.v1.Progress
+	(*Range)(nil),                      // 20: godwit.v1.Range
+	(*Owner)(nil),                      // 21: godwit.v1.Owner
+	(*Response)(nil),                   // 22: godwit.v1.Response
+	(*Error)(nil),                      // 23: godwit.v1.Error
+	(*Checksums)(nil),                  // 24: godwit.v1.Checksums
+	(*CreateTransferRequest)(nil),      // 25: godwit.v1.CreateTransferRequest
+	(*GetTransferRequest)(nil),         // 26: godwit.v1.GetTransferRequest
+	(*ListTransfersRequest)(nil),       // 27: godwit.v1.ListTransfersRequest
+	(*ListTransfersResponse)(nil),      // 28: godwit.v1.ListTransfersResponse
+	(*UpdateTransferRequest)(nil),      // 29: godwit.v1.UpdateTransferRequest
+	(*StartTransferRequest)(nil),       // 30: godwit.v1.StartTransferRequest
+	(*PauseTransferRequest)(nil),       // 31: godwit.v1.PauseTransferRequest
+	(*ResumeTransferRequest)(nil),      // 32: godwit.v1.ResumeTransferRequest
+	(*CancelTransferRequest)(nil),      // 33: godwit.v1.CancelTransferRequest
+	(*RetryTransferRequest)(nil),       // 34: godwit.v1.RetryTransferRequest
+	(*AcknowledgeTransferRequest)(nil), // 35: godwit.v1.AcknowledgeTransferRequest
+	(*DeleteTransferRequest)(nil),      // 36: godwit.v1.DeleteTransferRequest
+	(*DeleteTransferResponse)(nil),     // 37: godwit.v1.DeleteTransferResponse
+	(*WatchTransfersRequest)(nil),      // 38: godwit.v1.WatchTransfersRequest
+	(*WatchTransfersResponse)(nil),     // 39: godwit.v1.WatchTransfersResponse
+	(*SpoolSourceRequest)(nil),         // 40: godwit.v1.SpoolSourceRequest
+	(*SpoolSourceResponse)(nil),        // 41: godwit.v1.SpoolSourceResponse
+	(*ReadTransferRequest)(nil),        // 42: godwit.v1.ReadTransferRequest
+	(*ReadTransferResponse)(nil),       // 43: godwit.v1.ReadTransferResponse
+	(*ExplainTransferRequest)(nil),     // 44: godwit.v1.ExplainTransferRequest
+	(*ExplainTransferResponse)(nil),    // 45: godwit.v1.ExplainTransferResponse
+	nil,                                // 46: godwit.v1.Transfer.LabelsEntry
+	nil,                                // 47: godwit.v1.ListTransfersRequest.LabelsEntry
+	(*timestamppb.Timestamp)(nil),      // 48: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),        // 49: google.protobuf.Duration
 }
 var file_godwit_v1_transfer_proto_depIdxs = []int32{
 	0,  // 0: godwit.v1.Transfer.direction:type_name -> godwit.v1.Transfer.Direction
 	1,  // 1: godwit.v1.Transfer.status:type_name -> godwit.v1.Transfer.Status
 	2,  // 2: godwit.v1.Transfer.pause_reasons:type_name -> godwit.v1.Transfer.PauseReason
-	13, // 3: godwit.v1.Transfer.source:type_name -> godwit.v1.Endpoint
-	13, // 4: godwit.v1.Transfer.destination:type_name -> godwit.v1.Endpoint
-	13, // 5: godwit.v1.Transfer.mirrors:type_name -> godwit.v1.Endpoint
-	14, // 6: godwit.v1.Transfer.headers:type_name -> godwit.v1.Header
-	15, // 7: godwit.v1.Transfer.progress:type_name -> godwit.v1.Progress
-	17, // 8: godwit.v1.Transfer.owner:type_name -> godwit.v1.Owner
+	17, // 3: godwit.v1.Transfer.source:type_name -> godwit.v1.Endpoint
+	17, // 4: godwit.v1.Transfer.destination:type_name -> godwit.v1.Endpoint
+	17, // 5: godwit.v1.Transfer.mirrors:type_name -> godwit.v1.Endpoint
+	18, // 6: godwit.v1.Transfer.headers:type_name -> godwit.v1.Header
+	19, // 7: godwit.v1.Transfer.progress:type_name -> godwit.v1.Progress
+	21, // 8: godwit.v1.Transfer.owner:type_name -> godwit.v1.Owner
 	3,  // 9: godwit.v1.Transfer.priority:type_name -> godwit.v1.PriorityClass.Priority
 	4,  // 10: godwit.v1.Transfer.cost_policy:type_name -> godwit.v1.CostClass.CostPolicy
-	18, // 11: godwit.v1.Transfer.response:type_name -> godwit.v1.Response
-	19, // 12: godwit.v1.Transfer.error:type_name -> godwit.v1.Error
-	20, // 13: godwit.v1.Transfer.checksums:type_name -> godwit.v1.Checksums
-	40, // 14: godwit.v1.Transfer.labels:type_name -> godwit.v1.Transfer.LabelsEntry
-	42, // 15: godwit.v1.Transfer.create_time:type_name -> google.protobuf.Timestamp
-	42, // 16: godwit.v1.Transfer.update_time:type_name -> google.protobuf.Timestamp
+	22, // 11: godwit.v1.Transfer.response:type_name -> godwit.v1.Response
+	23, // 12: godwit.v1.Transfer.error:type_name -> godwit.v1.Error
+	24, // 13: godwit.v1.Transfer.checksums:type_name -> godwit.v1.Checksums
+	46, // 14: godwit.v1.Transfer.labels:type_name -> godwit.v1.Transfer.LabelsEntry
+	48, // 15: godwit.v1.Transfer.create_time:type_name -> google.protobuf.Timestamp
+	48, // 16: godwit.v1.Transfer.update_time:type_name -> google.protobuf.Timestamp
 	5,  // 17: godwit.v1.Transfer.if_exists:type_name -> godwit.v1.ExistsPolicy.IfExists
-	42, // 18: godwit.v1.Transfer.retry_time:type_name -> google.protobuf.Timestamp
-	42, // 19: godwit.v1.Transfer.finish_time:type_name -> google.protobuf.Timestamp
-	7,  // 20: godwit.v1.Transfer.attempt_history:type_name -> godwit.v1.Attempt
-	42, // 21: godwit.v1.Transfer.acknowledge_time:type_name -> google.protobuf.Timestamp
-	8,  // 22: godwit.v1.Transfer.resolver:type_name -> godwit.v1.Webhook
-	43, // 23: godwit.v1.Transfer.attention_ttl:type_name -> google.protobuf.Duration
-	42, // 24: godwit.v1.Transfer.attention_deadline:type_name -> google.protobuf.Timestamp
-	13, // 25: godwit.v1.Transfer.body_source:type_name -> godwit.v1.Endpoint
-	9,  // 26: godwit.v1.Transfer.notifications:type_name -> godwit.v1.Notification
-	42, // 27: godwit.v1.Attempt.time:type_name -> google.protobuf.Timestamp
-	19, // 28: godwit.v1.Attempt.error:type_name -> godwit.v1.Error
-	43, // 29: godwit.v1.Notification.ttl:type_name -> google.protobuf.Duration
-	16, // 30: godwit.v1.Progress.ranges:type_name -> godwit.v1.Range
-	14, // 31: godwit.v1.Response.headers:type_name -> godwit.v1.Header
-	6,  // 32: godwit.v1.CreateTransferRequest.transfer:type_name -> godwit.v1.Transfer
-	1,  // 33: godwit.v1.ListTransfersRequest.statuses:type_name -> godwit.v1.Transfer.Status
-	41, // 34: godwit.v1.ListTransfersRequest.labels:type_name -> godwit.v1.ListTransfersRequest.LabelsEntry
-	0,  // 35: godwit.v1.ListTransfersRequest.direction:type_name -> godwit.v1.Transfer.Direction
-	6,  // 36: godwit.v1.ListTransfersResponse.transfers:type_name -> godwit.v1.Transfer
-	14, // 37: godwit.v1.UpdateTransferRequest.headers:type_name -> godwit.v1.Header
-	3,  // 38: godwit.v1.UpdateTransferRequest.priority:type_name -> godwit.v1.PriorityClass.Priority
-	4,  // 39: godwit.v1.UpdateTransferRequest.cost_policy:type_name -> godwit.v1.CostClass.CostPolicy
-	14, // 40: godwit.v1.UpdateTransferRequest.append_headers:type_name -> godwit.v1.Header
-	6,  // 41: godwit.v1.WatchTransfersResponse.transfer:type_name -> godwit.v1.Transfer
-	6,  // 42: godwit.v1.ExplainTransferResponse.transfer:type_name -> godwit.v1.Transfer
-	21, // 43: godwit.v1.TransferService.CreateTransfer:input_type -> godwit.v1.CreateTransferRequest
-	22, // 44: godwit.v1.TransferService.GetTransfer:input_type -> godwit.v1.GetTransferRequest
-	23, // 45: godwit.v1.TransferService.ListTransfers:input_type -> godwit.v1.ListTransfersRequest
-	25, // 46: godwit.v1.TransferService.UpdateTransfer:input_type -> godwit.v1.UpdateTransferRequest
-	26, // 47: godwit.v1.TransferService.StartTransfer:input_type -> godwit.v1.StartTransferRequest
-	27, // 48: godwit.v1.TransferService.PauseTransfer:input_type -> godwit.v1.PauseTransferRequest
-	28, // 49: godwit.v1.TransferService.ResumeTransfer:input_type -> godwit.v1.ResumeTransferRequest
-	29, // 50: godwit.v1.TransferService.CancelTransfer:input_type -> godwit.v1.CancelTransferRequest
-	30, // 51: godwit.v1.TransferService.RetryTransfer:input_type -> godwit.v1.RetryTransferRequest
-	31, // 52: godwit.v1.TransferService.AcknowledgeTransfer:input_type -> godwit.v1.AcknowledgeTransferRequest
-	32, // 53: godwit.v1.TransferService.DeleteTransfer:input_type -> godwit.v1.DeleteTransferRequest
-	34, // 54: godwit.v1.TransferService.WatchTransfers:input_type -> godwit.v1.WatchTransfersRequest
-	36, // 55: godwit.v1.TransferService.ReadTransfer:input_type -> godwit.v1.ReadTransferRequest
-	38, // 56: godwit.v1.TransferService.ExplainTransfer:input_type -> godwit.v1.ExplainTransferRequest
-	6,  // 57: godwit.v1.TransferService.CreateTransfer:output_type -> godwit.v1.Transfer
-	6,  // 58: godwit.v1.TransferService.GetTransfer:output_type -> godwit.v1.Transfer
-	24, // 59: godwit.v1.TransferService.ListTransfers:output_type -> godwit.v1.ListTransfersResponse
-	6,  // 60: godwit.v1.TransferService.UpdateTransfer:output_type -> godwit.v1.Transfer
-	6,  // 61: godwit.v1.TransferService.StartTransfer:output_type -> godwit.v1.Transfer
-	6,  // 62: godwit.v1.TransferService.PauseTransfer:output_type -> godwit.v1.Transfer
-	6,  // 63: godwit.v1.TransferService.ResumeTransfer:output_type -> godwit.v1.Transfer
-	6,  // 64: godwit.v1.TransferService.CancelTransfer:output_type -> godwit.v1.Transfer
-	6,  // 65: godwit.v1.TransferService.RetryTransfer:output_type -> godwit.v1.Transfer
-	6,  // 66: godwit.v1.TransferService.AcknowledgeTransfer:output_type -> godwit.v1.Transfer
-	33, // 67: godwit.v1.TransferService.DeleteTransfer:output_type -> godwit.v1.DeleteTransferResponse
-	35, // 68: godwit.v1.TransferService.WatchTransfers:output_type -> godwit.v1.WatchTransfersResponse
-	37, // 69: godwit.v1.TransferService.ReadTransfer:output_type -> godwit.v1.ReadTransferResponse
-	39, // 70: godwit.v1.TransferService.ExplainTransfer:output_type -> godwit.v1.ExplainTransferResponse
-	57, // [57:71] is the sub-list for method output_type
-	43, // [43:57] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	48, // 18: godwit.v1.Transfer.retry_time:type_name -> google.protobuf.Timestamp
+	48, // 19: godwit.v1.Transfer.finish_time:type_name -> google.protobuf.Timestamp
+	11, // 20: godwit.v1.Transfer.attempt_history:type_name -> godwit.v1.Attempt
+	48, // 21: godwit.v1.Transfer.acknowledge_time:type_name -> google.protobuf.Timestamp
+	12, // 22: godwit.v1.Transfer.resolver:type_name -> godwit.v1.Webhook
+	49, // 23: godwit.v1.Transfer.attention_ttl:type_name -> google.protobuf.Duration
+	48, // 24: godwit.v1.Transfer.attention_deadline:type_name -> google.protobuf.Timestamp
+	17, // 25: godwit.v1.Transfer.body_source:type_name -> godwit.v1.Endpoint
+	13, // 26: godwit.v1.Transfer.notifications:type_name -> godwit.v1.Notification
+	7,  // 27: godwit.v1.Transfer.upload:type_name -> godwit.v1.Upload
+	8,  // 28: godwit.v1.Upload.form:type_name -> godwit.v1.Form
+	10, // 29: godwit.v1.Upload.presigned:type_name -> godwit.v1.Presigned
+	48, // 30: godwit.v1.Upload.expire_time:type_name -> google.protobuf.Timestamp
+	9,  // 31: godwit.v1.Form.parts:type_name -> godwit.v1.FormPart
+	18, // 32: godwit.v1.FormPart.headers:type_name -> godwit.v1.Header
+	17, // 33: godwit.v1.FormPart.source:type_name -> godwit.v1.Endpoint
+	48, // 34: godwit.v1.Attempt.time:type_name -> google.protobuf.Timestamp
+	23, // 35: godwit.v1.Attempt.error:type_name -> godwit.v1.Error
+	49, // 36: godwit.v1.Notification.ttl:type_name -> google.protobuf.Duration
+	20, // 37: godwit.v1.Progress.ranges:type_name -> godwit.v1.Range
+	18, // 38: godwit.v1.Response.headers:type_name -> godwit.v1.Header
+	6,  // 39: godwit.v1.CreateTransferRequest.transfer:type_name -> godwit.v1.Transfer
+	1,  // 40: godwit.v1.ListTransfersRequest.statuses:type_name -> godwit.v1.Transfer.Status
+	47, // 41: godwit.v1.ListTransfersRequest.labels:type_name -> godwit.v1.ListTransfersRequest.LabelsEntry
+	0,  // 42: godwit.v1.ListTransfersRequest.direction:type_name -> godwit.v1.Transfer.Direction
+	6,  // 43: godwit.v1.ListTransfersResponse.transfers:type_name -> godwit.v1.Transfer
+	18, // 44: godwit.v1.UpdateTransferRequest.headers:type_name -> godwit.v1.Header
+	3,  // 45: godwit.v1.UpdateTransferRequest.priority:type_name -> godwit.v1.PriorityClass.Priority
+	4,  // 46: godwit.v1.UpdateTransferRequest.cost_policy:type_name -> godwit.v1.CostClass.CostPolicy
+	18, // 47: godwit.v1.UpdateTransferRequest.append_headers:type_name -> godwit.v1.Header
+	6,  // 48: godwit.v1.WatchTransfersResponse.transfer:type_name -> godwit.v1.Transfer
+	6,  // 49: godwit.v1.ExplainTransferResponse.transfer:type_name -> godwit.v1.Transfer
+	25, // 50: godwit.v1.TransferService.CreateTransfer:input_type -> godwit.v1.CreateTransferRequest
+	26, // 51: godwit.v1.TransferService.GetTransfer:input_type -> godwit.v1.GetTransferRequest
+	27, // 52: godwit.v1.TransferService.ListTransfers:input_type -> godwit.v1.ListTransfersRequest
+	29, // 53: godwit.v1.TransferService.UpdateTransfer:input_type -> godwit.v1.UpdateTransferRequest
+	30, // 54: godwit.v1.TransferService.StartTransfer:input_type -> godwit.v1.StartTransferRequest
+	31, // 55: godwit.v1.TransferService.PauseTransfer:input_type -> godwit.v1.PauseTransferRequest
+	32, // 56: godwit.v1.TransferService.ResumeTransfer:input_type -> godwit.v1.ResumeTransferRequest
+	33, // 57: godwit.v1.TransferService.CancelTransfer:input_type -> godwit.v1.CancelTransferRequest
+	34, // 58: godwit.v1.TransferService.RetryTransfer:input_type -> godwit.v1.RetryTransferRequest
+	35, // 59: godwit.v1.TransferService.AcknowledgeTransfer:input_type -> godwit.v1.AcknowledgeTransferRequest
+	36, // 60: godwit.v1.TransferService.DeleteTransfer:input_type -> godwit.v1.DeleteTransferRequest
+	38, // 61: godwit.v1.TransferService.WatchTransfers:input_type -> godwit.v1.WatchTransfersRequest
+	40, // 62: godwit.v1.TransferService.SpoolSource:input_type -> godwit.v1.SpoolSourceRequest
+	42, // 63: godwit.v1.TransferService.ReadTransfer:input_type -> godwit.v1.ReadTransferRequest
+	44, // 64: godwit.v1.TransferService.ExplainTransfer:input_type -> godwit.v1.ExplainTransferRequest
+	6,  // 65: godwit.v1.TransferService.CreateTransfer:output_type -> godwit.v1.Transfer
+	6,  // 66: godwit.v1.TransferService.GetTransfer:output_type -> godwit.v1.Transfer
+	28, // 67: godwit.v1.TransferService.ListTransfers:output_type -> godwit.v1.ListTransfersResponse
+	6,  // 68: godwit.v1.TransferService.UpdateTransfer:output_type -> godwit.v1.Transfer
+	6,  // 69: godwit.v1.TransferService.StartTransfer:output_type -> godwit.v1.Transfer
+	6,  // 70: godwit.v1.TransferService.PauseTransfer:output_type -> godwit.v1.Transfer
+	6,  // 71: godwit.v1.TransferService.ResumeTransfer:output_type -> godwit.v1.Transfer
+	6,  // 72: godwit.v1.TransferService.CancelTransfer:output_type -> godwit.v1.Transfer
+	6,  // 73: godwit.v1.TransferService.RetryTransfer:output_type -> godwit.v1.Transfer
+	6,  // 74: godwit.v1.TransferService.AcknowledgeTransfer:output_type -> godwit.v1.Transfer
+	37, // 75: godwit.v1.TransferService.DeleteTransfer:output_type -> godwit.v1.DeleteTransferResponse
+	39, // 76: godwit.v1.TransferService.WatchTransfers:output_type -> godwit.v1.WatchTransfersResponse
+	41, // 77: godwit.v1.TransferService.SpoolSource:output_type -> godwit.v1.SpoolSourceResponse
+	43, // 78: godwit.v1.TransferService.ReadTransfer:output_type -> godwit.v1.ReadTransferResponse
+	45, // 79: godwit.v1.TransferService.ExplainTransfer:output_type -> godwit.v1.ExplainTransferResponse
+	65, // [65:80] is the sub-list for method output_type
+	50, // [50:65] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_godwit_v1_transfer_proto_init() }
@@ -3061,16 +3617,16 @@ func file_godwit_v1_transfer_proto_init() {
 		return
 	}
 	file_godwit_v1_transfer_proto_msgTypes[0].OneofWrappers = []any{}
-	file_godwit_v1_transfer_proto_msgTypes[9].OneofWrappers = []any{}
-	file_godwit_v1_transfer_proto_msgTypes[15].OneofWrappers = []any{}
+	file_godwit_v1_transfer_proto_msgTypes[13].OneofWrappers = []any{}
 	file_godwit_v1_transfer_proto_msgTypes[19].OneofWrappers = []any{}
+	file_godwit_v1_transfer_proto_msgTypes[23].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_godwit_v1_transfer_proto_rawDesc), len(file_godwit_v1_transfer_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   36,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

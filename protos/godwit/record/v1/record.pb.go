@@ -437,9 +437,15 @@ type Transfer struct {
 	// How often in a row the network was found missing.
 	Outages int32 `protobuf:"varint,37,opt,name=outages,proto3" json:"outages,omitempty"`
 	// Its notifications about the end have become tasks.
-	Told          bool `protobuf:"varint,38,opt,name=told,proto3" json:"told,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Told bool `protobuf:"varint,38,opt,name=told,proto3" json:"told,omitempty"`
+	// How often in a row the far side of an upload had forgotten its session.
+	SessionsLost int32 `protobuf:"varint,39,opt,name=sessions_lost,json=sessionsLost,proto3" json:"sessions_lost,omitempty"`
+	// The body of the far side's answer to an upload is in Secret; this is its
+	// length, absent when unknown.
+	AnswerSize     *int64 `protobuf:"varint,40,opt,name=answer_size,json=answerSize,proto3,oneof" json:"answer_size,omitempty"`
+	MaybeDuplicate bool   `protobuf:"varint,41,opt,name=maybe_duplicate,json=maybeDuplicate,proto3" json:"maybe_duplicate,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Transfer) Reset() {
@@ -738,6 +744,27 @@ func (x *Transfer) GetTold() bool {
 	return false
 }
 
+func (x *Transfer) GetSessionsLost() int32 {
+	if x != nil {
+		return x.SessionsLost
+	}
+	return 0
+}
+
+func (x *Transfer) GetAnswerSize() int64 {
+	if x != nil && x.AnswerSize != nil {
+		return *x.AnswerSize
+	}
+	return 0
+}
+
+func (x *Transfer) GetMaybeDuplicate() bool {
+	if x != nil {
+		return x.MaybeDuplicate
+	}
+	return false
+}
+
 type Attempt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Time          *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
@@ -850,8 +877,10 @@ type Spec struct {
 	BodySource    string          `protobuf:"bytes,20,opt,name=body_source,json=bodySource,proto3" json:"body_source,omitempty"`
 	BodyPin       *Pin            `protobuf:"bytes,21,opt,name=body_pin,json=bodyPin,proto3" json:"body_pin,omitempty"`
 	Notifications []*Notification `protobuf:"bytes,22,rep,name=notifications,proto3" json:"notifications,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Of an upload, whose destination is secret.
+	ShownDestination string `protobuf:"bytes,23,opt,name=shown_destination,json=shownDestination,proto3" json:"shown_destination,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Spec) Reset() {
@@ -1038,6 +1067,13 @@ func (x *Spec) GetNotifications() []*Notification {
 	return nil
 }
 
+func (x *Spec) GetShownDestination() string {
+	if x != nil {
+		return x.ShownDestination
+	}
+	return ""
+}
+
 // Pin is what stored content must be, to be what it was.
 type Pin struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1184,8 +1220,14 @@ type Secret struct {
 	Body           []byte                 `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`
 	ResolverUrl    string                 `protobuf:"bytes,5,opt,name=resolver_url,json=resolverUrl,proto3" json:"resolver_url,omitempty"`
 	ResolverSecret string                 `protobuf:"bytes,6,opt,name=resolver_secret,json=resolverSecret,proto3" json:"resolver_secret,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Of an upload.
+	Destination   string    `protobuf:"bytes,7,opt,name=destination,proto3" json:"destination,omitempty"`
+	Outgoing      *Outgoing `protobuf:"bytes,8,opt,name=outgoing,proto3" json:"outgoing,omitempty"`
+	Session       *Session  `protobuf:"bytes,9,opt,name=session,proto3" json:"session,omitempty"`
+	Answer        []byte    `protobuf:"bytes,10,opt,name=answer,proto3" json:"answer,omitempty"`
+	Garbage       []*Upload `protobuf:"bytes,11,rep,name=garbage,proto3" json:"garbage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Secret) Reset() {
@@ -1260,6 +1302,491 @@ func (x *Secret) GetResolverSecret() string {
 	return ""
 }
 
+func (x *Secret) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+func (x *Secret) GetOutgoing() *Outgoing {
+	if x != nil {
+		return x.Outgoing
+	}
+	return nil
+}
+
+func (x *Secret) GetSession() *Session {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *Secret) GetAnswer() []byte {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+func (x *Secret) GetGarbage() []*Upload {
+	if x != nil {
+		return x.Garbage
+	}
+	return nil
+}
+
+// Outgoing says how an upload is sent.
+type Outgoing struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Protocol       string                 `protobuf:"bytes,1,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	SourcePin      *Pin                   `protobuf:"bytes,2,opt,name=source_pin,json=sourcePin,proto3" json:"source_pin,omitempty"`
+	Spooled        bool                   `protobuf:"varint,3,opt,name=spooled,proto3" json:"spooled,omitempty"`
+	FormSubtype    string                 `protobuf:"bytes,4,opt,name=form_subtype,json=formSubtype,proto3" json:"form_subtype,omitempty"`
+	FormBoundary   string                 `protobuf:"bytes,5,opt,name=form_boundary,json=formBoundary,proto3" json:"form_boundary,omitempty"`
+	FormParts      []*FormPart            `protobuf:"bytes,6,rep,name=form_parts,json=formParts,proto3" json:"form_parts,omitempty"`
+	IdempotencyKey string                 `protobuf:"bytes,7,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	RepeatUnsafe   bool                   `protobuf:"varint,8,opt,name=repeat_unsafe,json=repeatUnsafe,proto3" json:"repeat_unsafe,omitempty"`
+	DigestHeaders  bool                   `protobuf:"varint,9,opt,name=digest_headers,json=digestHeaders,proto3" json:"digest_headers,omitempty"`
+	Expect         bool                   `protobuf:"varint,10,opt,name=expect,proto3" json:"expect,omitempty"`
+	PartUrls       []string               `protobuf:"bytes,11,rep,name=part_urls,json=partUrls,proto3" json:"part_urls,omitempty"`
+	CompleteUrl    string                 `protobuf:"bytes,12,opt,name=complete_url,json=completeUrl,proto3" json:"complete_url,omitempty"`
+	AbortUrl       string                 `protobuf:"bytes,13,opt,name=abort_url,json=abortUrl,proto3" json:"abort_url,omitempty"`
+	ObjectUrl      string                 `protobuf:"bytes,14,opt,name=object_url,json=objectUrl,proto3" json:"object_url,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Outgoing) Reset() {
+	*x = Outgoing{}
+	mi := &file_godwit_record_v1_record_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Outgoing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Outgoing) ProtoMessage() {}
+
+func (x *Outgoing) ProtoReflect() protoreflect.Message {
+	mi := &file_godwit_record_v1_record_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Outgoing.ProtoReflect.Descriptor instead.
+func (*Outgoing) Descriptor() ([]byte, []int) {
+	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Outgoing) GetProtocol() string {
+	if x != nil {
+		return x.Protocol
+	}
+	return ""
+}
+
+func (x *Outgoing) GetSourcePin() *Pin {
+	if x != nil {
+		return x.SourcePin
+	}
+	return nil
+}
+
+func (x *Outgoing) GetSpooled() bool {
+	if x != nil {
+		return x.Spooled
+	}
+	return false
+}
+
+func (x *Outgoing) GetFormSubtype() string {
+	if x != nil {
+		return x.FormSubtype
+	}
+	return ""
+}
+
+func (x *Outgoing) GetFormBoundary() string {
+	if x != nil {
+		return x.FormBoundary
+	}
+	return ""
+}
+
+func (x *Outgoing) GetFormParts() []*FormPart {
+	if x != nil {
+		return x.FormParts
+	}
+	return nil
+}
+
+func (x *Outgoing) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *Outgoing) GetRepeatUnsafe() bool {
+	if x != nil {
+		return x.RepeatUnsafe
+	}
+	return false
+}
+
+func (x *Outgoing) GetDigestHeaders() bool {
+	if x != nil {
+		return x.DigestHeaders
+	}
+	return false
+}
+
+func (x *Outgoing) GetExpect() bool {
+	if x != nil {
+		return x.Expect
+	}
+	return false
+}
+
+func (x *Outgoing) GetPartUrls() []string {
+	if x != nil {
+		return x.PartUrls
+	}
+	return nil
+}
+
+func (x *Outgoing) GetCompleteUrl() string {
+	if x != nil {
+		return x.CompleteUrl
+	}
+	return ""
+}
+
+func (x *Outgoing) GetAbortUrl() string {
+	if x != nil {
+		return x.AbortUrl
+	}
+	return ""
+}
+
+func (x *Outgoing) GetObjectUrl() string {
+	if x != nil {
+		return x.ObjectUrl
+	}
+	return ""
+}
+
+type FormPart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	FileName      string                 `protobuf:"bytes,2,opt,name=file_name,json=fileName,proto3" json:"file_name,omitempty"`
+	Headers       []*Header              `protobuf:"bytes,3,rep,name=headers,proto3" json:"headers,omitempty"`
+	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	Source        string                 `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`
+	Pin           *Pin                   `protobuf:"bytes,6,opt,name=pin,proto3" json:"pin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FormPart) Reset() {
+	*x = FormPart{}
+	mi := &file_godwit_record_v1_record_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FormPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FormPart) ProtoMessage() {}
+
+func (x *FormPart) ProtoReflect() protoreflect.Message {
+	mi := &file_godwit_record_v1_record_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FormPart.ProtoReflect.Descriptor instead.
+func (*FormPart) Descriptor() ([]byte, []int) {
+	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *FormPart) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *FormPart) GetFileName() string {
+	if x != nil {
+		return x.FileName
+	}
+	return ""
+}
+
+func (x *FormPart) GetHeaders() []*Header {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *FormPart) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *FormPart) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *FormPart) GetPin() *Pin {
+	if x != nil {
+		return x.Pin
+	}
+	return nil
+}
+
+// Session is what is known of an upload's far side.
+type Session struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Protocol      string                 `protobuf:"bytes,1,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Url           string                 `protobuf:"bytes,3,opt,name=url,proto3" json:"url,omitempty"`
+	Offset        int64                  `protobuf:"varint,4,opt,name=offset,proto3" json:"offset,omitempty"`
+	Crc64         uint64                 `protobuf:"fixed64,5,opt,name=crc64,proto3" json:"crc64,omitempty"`
+	Parts         []*SessionPart         `protobuf:"bytes,6,rep,name=parts,proto3" json:"parts,omitempty"`
+	PartSize      int64                  `protobuf:"varint,7,opt,name=part_size,json=partSize,proto3" json:"part_size,omitempty"`
+	Concatenate   bool                   `protobuf:"varint,8,opt,name=concatenate,proto3" json:"concatenate,omitempty"`
+	MinAppend     int64                  `protobuf:"varint,9,opt,name=min_append,json=minAppend,proto3" json:"min_append,omitempty"`
+	MaxAppend     int64                  `protobuf:"varint,10,opt,name=max_append,json=maxAppend,proto3" json:"max_append,omitempty"`
+	Checksum      string                 `protobuf:"bytes,11,opt,name=checksum,proto3" json:"checksum,omitempty"`
+	Expires       *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=expires,proto3" json:"expires,omitempty"`
+	Sent          bool                   `protobuf:"varint,13,opt,name=sent,proto3" json:"sent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Session) Reset() {
+	*x = Session{}
+	mi := &file_godwit_record_v1_record_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Session) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Session) ProtoMessage() {}
+
+func (x *Session) ProtoReflect() protoreflect.Message {
+	mi := &file_godwit_record_v1_record_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Session.ProtoReflect.Descriptor instead.
+func (*Session) Descriptor() ([]byte, []int) {
+	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Session) GetProtocol() string {
+	if x != nil {
+		return x.Protocol
+	}
+	return ""
+}
+
+func (x *Session) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Session) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Session) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *Session) GetCrc64() uint64 {
+	if x != nil {
+		return x.Crc64
+	}
+	return 0
+}
+
+func (x *Session) GetParts() []*SessionPart {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+func (x *Session) GetPartSize() int64 {
+	if x != nil {
+		return x.PartSize
+	}
+	return 0
+}
+
+func (x *Session) GetConcatenate() bool {
+	if x != nil {
+		return x.Concatenate
+	}
+	return false
+}
+
+func (x *Session) GetMinAppend() int64 {
+	if x != nil {
+		return x.MinAppend
+	}
+	return 0
+}
+
+func (x *Session) GetMaxAppend() int64 {
+	if x != nil {
+		return x.MaxAppend
+	}
+	return 0
+}
+
+func (x *Session) GetChecksum() string {
+	if x != nil {
+		return x.Checksum
+	}
+	return ""
+}
+
+func (x *Session) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
+func (x *Session) GetSent() bool {
+	if x != nil {
+		return x.Sent
+	}
+	return false
+}
+
+type SessionPart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        int32                  `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Offset        int64                  `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	Size          int64                  `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
+	Ref           string                 `protobuf:"bytes,4,opt,name=ref,proto3" json:"ref,omitempty"`
+	Crc64         uint64                 `protobuf:"fixed64,5,opt,name=crc64,proto3" json:"crc64,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionPart) Reset() {
+	*x = SessionPart{}
+	mi := &file_godwit_record_v1_record_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionPart) ProtoMessage() {}
+
+func (x *SessionPart) ProtoReflect() protoreflect.Message {
+	mi := &file_godwit_record_v1_record_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionPart.ProtoReflect.Descriptor instead.
+func (*SessionPart) Descriptor() ([]byte, []int) {
+	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *SessionPart) GetNumber() int32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *SessionPart) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *SessionPart) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *SessionPart) GetRef() string {
+	if x != nil {
+		return x.Ref
+	}
+	return ""
+}
+
+func (x *SessionPart) GetCrc64() uint64 {
+	if x != nil {
+		return x.Crc64
+	}
+	return 0
+}
+
 type Header struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1270,7 +1797,7 @@ type Header struct {
 
 func (x *Header) Reset() {
 	*x = Header{}
-	mi := &file_godwit_record_v1_record_proto_msgTypes[10]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1282,7 +1809,7 @@ func (x *Header) String() string {
 func (*Header) ProtoMessage() {}
 
 func (x *Header) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_record_v1_record_proto_msgTypes[10]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1295,7 +1822,7 @@ func (x *Header) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Header.ProtoReflect.Descriptor instead.
 func (*Header) Descriptor() ([]byte, []int) {
-	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{10}
+	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Header) GetName() string {
@@ -1335,7 +1862,7 @@ type Generation struct {
 
 func (x *Generation) Reset() {
 	*x = Generation{}
-	mi := &file_godwit_record_v1_record_proto_msgTypes[11]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1347,7 +1874,7 @@ func (x *Generation) String() string {
 func (*Generation) ProtoMessage() {}
 
 func (x *Generation) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_record_v1_record_proto_msgTypes[11]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1360,7 +1887,7 @@ func (x *Generation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Generation.ProtoReflect.Descriptor instead.
 func (*Generation) Descriptor() ([]byte, []int) {
-	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{11}
+	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Generation) GetNumber() int32 {
@@ -1471,7 +1998,7 @@ type Upload struct {
 
 func (x *Upload) Reset() {
 	*x = Upload{}
-	mi := &file_godwit_record_v1_record_proto_msgTypes[12]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1483,7 +2010,7 @@ func (x *Upload) String() string {
 func (*Upload) ProtoMessage() {}
 
 func (x *Upload) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_record_v1_record_proto_msgTypes[12]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1496,7 +2023,7 @@ func (x *Upload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Upload.ProtoReflect.Descriptor instead.
 func (*Upload) Descriptor() ([]byte, []int) {
-	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{12}
+	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Upload) GetName() string {
@@ -1525,7 +2052,7 @@ type Part struct {
 
 func (x *Part) Reset() {
 	*x = Part{}
-	mi := &file_godwit_record_v1_record_proto_msgTypes[13]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1537,7 +2064,7 @@ func (x *Part) String() string {
 func (*Part) ProtoMessage() {}
 
 func (x *Part) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_record_v1_record_proto_msgTypes[13]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1550,7 +2077,7 @@ func (x *Part) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Part.ProtoReflect.Descriptor instead.
 func (*Part) Descriptor() ([]byte, []int) {
-	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{13}
+	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Part) GetNumber() int32 {
@@ -1592,7 +2119,7 @@ type Response struct {
 
 func (x *Response) Reset() {
 	*x = Response{}
-	mi := &file_godwit_record_v1_record_proto_msgTypes[14]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1604,7 +2131,7 @@ func (x *Response) String() string {
 func (*Response) ProtoMessage() {}
 
 func (x *Response) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_record_v1_record_proto_msgTypes[14]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1617,7 +2144,7 @@ func (x *Response) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response.ProtoReflect.Descriptor instead.
 func (*Response) Descriptor() ([]byte, []int) {
-	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{14}
+	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Response) GetActualUrl() string {
@@ -1656,7 +2183,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_godwit_record_v1_record_proto_msgTypes[15]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1668,7 +2195,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_record_v1_record_proto_msgTypes[15]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1681,7 +2208,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{15}
+	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Error) GetCode() string {
@@ -1775,7 +2302,7 @@ type CompletionGroup struct {
 
 func (x *CompletionGroup) Reset() {
 	*x = CompletionGroup{}
-	mi := &file_godwit_record_v1_record_proto_msgTypes[16]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1787,7 +2314,7 @@ func (x *CompletionGroup) String() string {
 func (*CompletionGroup) ProtoMessage() {}
 
 func (x *CompletionGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_record_v1_record_proto_msgTypes[16]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1800,7 +2327,7 @@ func (x *CompletionGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompletionGroup.ProtoReflect.Descriptor instead.
 func (*CompletionGroup) Descriptor() ([]byte, []int) {
-	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{16}
+	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CompletionGroup) GetId() string {
@@ -2006,7 +2533,7 @@ type TaskSpec struct {
 
 func (x *TaskSpec) Reset() {
 	*x = TaskSpec{}
-	mi := &file_godwit_record_v1_record_proto_msgTypes[17]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2018,7 +2545,7 @@ func (x *TaskSpec) String() string {
 func (*TaskSpec) ProtoMessage() {}
 
 func (x *TaskSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_record_v1_record_proto_msgTypes[17]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2031,7 +2558,7 @@ func (x *TaskSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskSpec.ProtoReflect.Descriptor instead.
 func (*TaskSpec) Descriptor() ([]byte, []int) {
-	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{17}
+	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TaskSpec) GetKind() string {
@@ -2133,7 +2660,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_godwit_record_v1_record_proto_msgTypes[18]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2145,7 +2672,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_record_v1_record_proto_msgTypes[18]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2158,7 +2685,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{18}
+	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Task) GetId() string {
@@ -2295,7 +2822,7 @@ type TaskAttempt struct {
 
 func (x *TaskAttempt) Reset() {
 	*x = TaskAttempt{}
-	mi := &file_godwit_record_v1_record_proto_msgTypes[19]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2307,7 +2834,7 @@ func (x *TaskAttempt) String() string {
 func (*TaskAttempt) ProtoMessage() {}
 
 func (x *TaskAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_record_v1_record_proto_msgTypes[19]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2320,7 +2847,7 @@ func (x *TaskAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskAttempt.ProtoReflect.Descriptor instead.
 func (*TaskAttempt) Descriptor() ([]byte, []int) {
-	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{19}
+	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TaskAttempt) GetStart() *timestamppb.Timestamp {
@@ -2392,7 +2919,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_godwit_record_v1_record_proto_msgTypes[20]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2404,7 +2931,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_godwit_record_v1_record_proto_msgTypes[20]
+	mi := &file_godwit_record_v1_record_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2417,7 +2944,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{20}
+	return file_godwit_record_v1_record_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Group) GetName() string {
@@ -2520,8 +3047,7 @@ const file_godwit_record_v1_record_proto_rawDesc = "" +
 	"\bdraining\x18\n" +
 	" \x01(\bR\bdraining\x12\x1a\n" +
 	"\bcordoned\x18\v \x01(\bR\bcordoned\x12\x18\n" +
-	"\arunning\x18\f \x03(\tR\arunning\"\xff\n" +
-	"\n" +
+	"\arunning\x18\f \x03(\tR\arunning\"\x83\f\n" +
 	"\bTransfer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06sealed\x18\x02 \x01(\fR\x06sealed\x12\x14\n" +
@@ -2567,15 +3093,20 @@ const file_godwit_record_v1_record_proto_rawDesc = "" +
 	"\x06joined\x18# \x01(\bR\x06joined\x12\x18\n" +
 	"\apurging\x18$ \x01(\bR\apurging\x12\x18\n" +
 	"\aoutages\x18% \x01(\x05R\aoutages\x12\x12\n" +
-	"\x04told\x18& \x01(\bR\x04toldB\b\n" +
-	"\x06_crc64\"\xbe\x01\n" +
+	"\x04told\x18& \x01(\bR\x04told\x12#\n" +
+	"\rsessions_lost\x18' \x01(\x05R\fsessionsLost\x12$\n" +
+	"\vanswer_size\x18( \x01(\x03H\x01R\n" +
+	"answerSize\x88\x01\x01\x12'\n" +
+	"\x0fmaybe_duplicate\x18) \x01(\bR\x0emaybeDuplicateB\b\n" +
+	"\x06_crc64B\x0e\n" +
+	"\f_answer_size\"\xbe\x01\n" +
 	"\aAttempt\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x16\n" +
 	"\x06status\x18\x03 \x01(\x05R\x06status\x12\x16\n" +
 	"\x06offset\x18\x04 \x01(\x03R\x06offset\x12-\n" +
 	"\x05error\x18\x05 \x01(\v2\x17.godwit.record.v1.ErrorR\x05error\x12\x12\n" +
-	"\x04node\x18\x06 \x01(\tR\x04node\"\xbe\x06\n" +
+	"\x04node\x18\x06 \x01(\tR\x04node\"\xeb\x06\n" +
 	"\x04Spec\x12\x1c\n" +
 	"\tdirection\x18\x01 \x01(\tR\tdirection\x12 \n" +
 	"\vdestination\x18\x02 \x01(\tR\vdestination\x12\x16\n" +
@@ -2602,7 +3133,8 @@ const file_godwit_record_v1_record_proto_rawDesc = "" +
 	"\vbody_source\x18\x14 \x01(\tR\n" +
 	"bodySource\x120\n" +
 	"\bbody_pin\x18\x15 \x01(\v2\x15.godwit.record.v1.PinR\abodyPin\x12D\n" +
-	"\rnotifications\x18\x16 \x03(\v2\x1e.godwit.record.v1.NotificationR\rnotifications\x1a9\n" +
+	"\rnotifications\x18\x16 \x03(\v2\x1e.godwit.record.v1.NotificationR\rnotifications\x12+\n" +
+	"\x11shown_destination\x18\x17 \x01(\tR\x10shownDestination\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
@@ -2616,14 +3148,69 @@ const file_godwit_record_v1_record_proto_rawDesc = "" +
 	"\asuccess\x18\x02 \x01(\tR\asuccess\x12\x18\n" +
 	"\afailure\x18\x03 \x01(\tR\afailure\x12\x10\n" +
 	"\x03tag\x18\x04 \x01(\tR\x03tag\x12\x15\n" +
-	"\x06ttl_ms\x18\x05 \x01(\x03R\x05ttlMs\"\xce\x01\n" +
+	"\x06ttl_ms\x18\x05 \x01(\x03R\x05ttlMs\"\xa9\x03\n" +
 	"\x06Secret\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x18\n" +
 	"\amirrors\x18\x02 \x03(\tR\amirrors\x122\n" +
 	"\aheaders\x18\x03 \x03(\v2\x18.godwit.record.v1.HeaderR\aheaders\x12\x12\n" +
 	"\x04body\x18\x04 \x01(\fR\x04body\x12!\n" +
 	"\fresolver_url\x18\x05 \x01(\tR\vresolverUrl\x12'\n" +
-	"\x0fresolver_secret\x18\x06 \x01(\tR\x0eresolverSecret\"2\n" +
+	"\x0fresolver_secret\x18\x06 \x01(\tR\x0eresolverSecret\x12 \n" +
+	"\vdestination\x18\a \x01(\tR\vdestination\x126\n" +
+	"\boutgoing\x18\b \x01(\v2\x1a.godwit.record.v1.OutgoingR\boutgoing\x123\n" +
+	"\asession\x18\t \x01(\v2\x19.godwit.record.v1.SessionR\asession\x12\x16\n" +
+	"\x06answer\x18\n" +
+	" \x01(\fR\x06answer\x122\n" +
+	"\agarbage\x18\v \x03(\v2\x18.godwit.record.v1.UploadR\agarbage\"\x82\x04\n" +
+	"\bOutgoing\x12\x1a\n" +
+	"\bprotocol\x18\x01 \x01(\tR\bprotocol\x124\n" +
+	"\n" +
+	"source_pin\x18\x02 \x01(\v2\x15.godwit.record.v1.PinR\tsourcePin\x12\x18\n" +
+	"\aspooled\x18\x03 \x01(\bR\aspooled\x12!\n" +
+	"\fform_subtype\x18\x04 \x01(\tR\vformSubtype\x12#\n" +
+	"\rform_boundary\x18\x05 \x01(\tR\fformBoundary\x129\n" +
+	"\n" +
+	"form_parts\x18\x06 \x03(\v2\x1a.godwit.record.v1.FormPartR\tformParts\x12'\n" +
+	"\x0fidempotency_key\x18\a \x01(\tR\x0eidempotencyKey\x12#\n" +
+	"\rrepeat_unsafe\x18\b \x01(\bR\frepeatUnsafe\x12%\n" +
+	"\x0edigest_headers\x18\t \x01(\bR\rdigestHeaders\x12\x16\n" +
+	"\x06expect\x18\n" +
+	" \x01(\bR\x06expect\x12\x1b\n" +
+	"\tpart_urls\x18\v \x03(\tR\bpartUrls\x12!\n" +
+	"\fcomplete_url\x18\f \x01(\tR\vcompleteUrl\x12\x1b\n" +
+	"\tabort_url\x18\r \x01(\tR\babortUrl\x12\x1d\n" +
+	"\n" +
+	"object_url\x18\x0e \x01(\tR\tobjectUrl\"\xc4\x01\n" +
+	"\bFormPart\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
+	"\tfile_name\x18\x02 \x01(\tR\bfileName\x122\n" +
+	"\aheaders\x18\x03 \x03(\v2\x18.godwit.record.v1.HeaderR\aheaders\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12\x16\n" +
+	"\x06source\x18\x05 \x01(\tR\x06source\x12'\n" +
+	"\x03pin\x18\x06 \x01(\v2\x15.godwit.record.v1.PinR\x03pin\"\x95\x03\n" +
+	"\aSession\x12\x1a\n" +
+	"\bprotocol\x18\x01 \x01(\tR\bprotocol\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x10\n" +
+	"\x03url\x18\x03 \x01(\tR\x03url\x12\x16\n" +
+	"\x06offset\x18\x04 \x01(\x03R\x06offset\x12\x14\n" +
+	"\x05crc64\x18\x05 \x01(\x06R\x05crc64\x123\n" +
+	"\x05parts\x18\x06 \x03(\v2\x1d.godwit.record.v1.SessionPartR\x05parts\x12\x1b\n" +
+	"\tpart_size\x18\a \x01(\x03R\bpartSize\x12 \n" +
+	"\vconcatenate\x18\b \x01(\bR\vconcatenate\x12\x1d\n" +
+	"\n" +
+	"min_append\x18\t \x01(\x03R\tminAppend\x12\x1d\n" +
+	"\n" +
+	"max_append\x18\n" +
+	" \x01(\x03R\tmaxAppend\x12\x1a\n" +
+	"\bchecksum\x18\v \x01(\tR\bchecksum\x124\n" +
+	"\aexpires\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12\x12\n" +
+	"\x04sent\x18\r \x01(\bR\x04sent\"y\n" +
+	"\vSessionPart\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\x03R\x04size\x12\x10\n" +
+	"\x03ref\x18\x04 \x01(\tR\x03ref\x12\x14\n" +
+	"\x05crc64\x18\x05 \x01(\x06R\x05crc64\"2\n" +
 	"\x06Header\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\"\xcd\x03\n" +
@@ -2771,7 +3358,7 @@ func file_godwit_record_v1_record_proto_rawDescGZIP() []byte {
 	return file_godwit_record_v1_record_proto_rawDescData
 }
 
-var file_godwit_record_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_godwit_record_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_godwit_record_v1_record_proto_goTypes = []any{
 	(*Envelope)(nil),              // 0: godwit.record.v1.Envelope
 	(*Owner)(nil),                 // 1: godwit.record.v1.Owner
@@ -2783,79 +3370,92 @@ var file_godwit_record_v1_record_proto_goTypes = []any{
 	(*Pin)(nil),                   // 7: godwit.record.v1.Pin
 	(*Notification)(nil),          // 8: godwit.record.v1.Notification
 	(*Secret)(nil),                // 9: godwit.record.v1.Secret
-	(*Header)(nil),                // 10: godwit.record.v1.Header
-	(*Generation)(nil),            // 11: godwit.record.v1.Generation
-	(*Upload)(nil),                // 12: godwit.record.v1.Upload
-	(*Part)(nil),                  // 13: godwit.record.v1.Part
-	(*Response)(nil),              // 14: godwit.record.v1.Response
-	(*Error)(nil),                 // 15: godwit.record.v1.Error
-	(*CompletionGroup)(nil),       // 16: godwit.record.v1.CompletionGroup
-	(*TaskSpec)(nil),              // 17: godwit.record.v1.TaskSpec
-	(*Task)(nil),                  // 18: godwit.record.v1.Task
-	(*TaskAttempt)(nil),           // 19: godwit.record.v1.TaskAttempt
-	(*Group)(nil),                 // 20: godwit.record.v1.Group
-	nil,                           // 21: godwit.record.v1.Spec.LabelsEntry
-	nil,                           // 22: godwit.record.v1.CompletionGroup.LabelsEntry
-	nil,                           // 23: godwit.record.v1.Group.LabelsEntry
-	nil,                           // 24: godwit.record.v1.Group.PlacesEntry
-	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
+	(*Outgoing)(nil),              // 10: godwit.record.v1.Outgoing
+	(*FormPart)(nil),              // 11: godwit.record.v1.FormPart
+	(*Session)(nil),               // 12: godwit.record.v1.Session
+	(*SessionPart)(nil),           // 13: godwit.record.v1.SessionPart
+	(*Header)(nil),                // 14: godwit.record.v1.Header
+	(*Generation)(nil),            // 15: godwit.record.v1.Generation
+	(*Upload)(nil),                // 16: godwit.record.v1.Upload
+	(*Part)(nil),                  // 17: godwit.record.v1.Part
+	(*Response)(nil),              // 18: godwit.record.v1.Response
+	(*Error)(nil),                 // 19: godwit.record.v1.Error
+	(*CompletionGroup)(nil),       // 20: godwit.record.v1.CompletionGroup
+	(*TaskSpec)(nil),              // 21: godwit.record.v1.TaskSpec
+	(*Task)(nil),                  // 22: godwit.record.v1.Task
+	(*TaskAttempt)(nil),           // 23: godwit.record.v1.TaskAttempt
+	(*Group)(nil),                 // 24: godwit.record.v1.Group
+	nil,                           // 25: godwit.record.v1.Spec.LabelsEntry
+	nil,                           // 26: godwit.record.v1.CompletionGroup.LabelsEntry
+	nil,                           // 27: godwit.record.v1.Group.LabelsEntry
+	nil,                           // 28: godwit.record.v1.Group.PlacesEntry
+	(*timestamppb.Timestamp)(nil), // 29: google.protobuf.Timestamp
 }
 var file_godwit_record_v1_record_proto_depIdxs = []int32{
 	1,  // 0: godwit.record.v1.Envelope.owner:type_name -> godwit.record.v1.Owner
-	25, // 1: godwit.record.v1.Cluster.create_time:type_name -> google.protobuf.Timestamp
-	11, // 2: godwit.record.v1.Transfer.generation:type_name -> godwit.record.v1.Generation
-	25, // 3: godwit.record.v1.Transfer.not_before:type_name -> google.protobuf.Timestamp
-	14, // 4: godwit.record.v1.Transfer.response:type_name -> godwit.record.v1.Response
-	15, // 5: godwit.record.v1.Transfer.error:type_name -> godwit.record.v1.Error
-	12, // 6: godwit.record.v1.Transfer.garbage:type_name -> godwit.record.v1.Upload
-	25, // 7: godwit.record.v1.Transfer.created:type_name -> google.protobuf.Timestamp
-	25, // 8: godwit.record.v1.Transfer.updated:type_name -> google.protobuf.Timestamp
-	25, // 9: godwit.record.v1.Transfer.finished:type_name -> google.protobuf.Timestamp
+	29, // 1: godwit.record.v1.Cluster.create_time:type_name -> google.protobuf.Timestamp
+	15, // 2: godwit.record.v1.Transfer.generation:type_name -> godwit.record.v1.Generation
+	29, // 3: godwit.record.v1.Transfer.not_before:type_name -> google.protobuf.Timestamp
+	18, // 4: godwit.record.v1.Transfer.response:type_name -> godwit.record.v1.Response
+	19, // 5: godwit.record.v1.Transfer.error:type_name -> godwit.record.v1.Error
+	16, // 6: godwit.record.v1.Transfer.garbage:type_name -> godwit.record.v1.Upload
+	29, // 7: godwit.record.v1.Transfer.created:type_name -> google.protobuf.Timestamp
+	29, // 8: godwit.record.v1.Transfer.updated:type_name -> google.protobuf.Timestamp
+	29, // 9: godwit.record.v1.Transfer.finished:type_name -> google.protobuf.Timestamp
 	6,  // 10: godwit.record.v1.Transfer.spec:type_name -> godwit.record.v1.Spec
 	5,  // 11: godwit.record.v1.Transfer.history:type_name -> godwit.record.v1.Attempt
-	25, // 12: godwit.record.v1.Transfer.acknowledged:type_name -> google.protobuf.Timestamp
-	25, // 13: godwit.record.v1.Transfer.attention_deadline:type_name -> google.protobuf.Timestamp
-	25, // 14: godwit.record.v1.Attempt.time:type_name -> google.protobuf.Timestamp
-	15, // 15: godwit.record.v1.Attempt.error:type_name -> godwit.record.v1.Error
-	21, // 16: godwit.record.v1.Spec.labels:type_name -> godwit.record.v1.Spec.LabelsEntry
+	29, // 12: godwit.record.v1.Transfer.acknowledged:type_name -> google.protobuf.Timestamp
+	29, // 13: godwit.record.v1.Transfer.attention_deadline:type_name -> google.protobuf.Timestamp
+	29, // 14: godwit.record.v1.Attempt.time:type_name -> google.protobuf.Timestamp
+	19, // 15: godwit.record.v1.Attempt.error:type_name -> godwit.record.v1.Error
+	25, // 16: godwit.record.v1.Spec.labels:type_name -> godwit.record.v1.Spec.LabelsEntry
 	7,  // 17: godwit.record.v1.Spec.body_pin:type_name -> godwit.record.v1.Pin
 	8,  // 18: godwit.record.v1.Spec.notifications:type_name -> godwit.record.v1.Notification
-	25, // 19: godwit.record.v1.Pin.modified:type_name -> google.protobuf.Timestamp
-	10, // 20: godwit.record.v1.Secret.headers:type_name -> godwit.record.v1.Header
-	25, // 21: godwit.record.v1.Generation.date:type_name -> google.protobuf.Timestamp
-	12, // 22: godwit.record.v1.Generation.upload:type_name -> godwit.record.v1.Upload
-	13, // 23: godwit.record.v1.Generation.parts:type_name -> godwit.record.v1.Part
-	10, // 24: godwit.record.v1.Response.headers:type_name -> godwit.record.v1.Header
-	25, // 25: godwit.record.v1.CompletionGroup.deadline:type_name -> google.protobuf.Timestamp
-	25, // 26: godwit.record.v1.CompletionGroup.auto_enable:type_name -> google.protobuf.Timestamp
-	22, // 27: godwit.record.v1.CompletionGroup.labels:type_name -> godwit.record.v1.CompletionGroup.LabelsEntry
-	8,  // 28: godwit.record.v1.CompletionGroup.notifications:type_name -> godwit.record.v1.Notification
-	25, // 29: godwit.record.v1.CompletionGroup.created:type_name -> google.protobuf.Timestamp
-	25, // 30: godwit.record.v1.CompletionGroup.enabled:type_name -> google.protobuf.Timestamp
-	25, // 31: godwit.record.v1.CompletionGroup.finished:type_name -> google.protobuf.Timestamp
-	15, // 32: godwit.record.v1.CompletionGroup.error:type_name -> godwit.record.v1.Error
-	6,  // 33: godwit.record.v1.TaskSpec.template:type_name -> godwit.record.v1.Spec
-	9,  // 34: godwit.record.v1.TaskSpec.template_secret:type_name -> godwit.record.v1.Secret
-	25, // 35: godwit.record.v1.TaskSpec.expires:type_name -> google.protobuf.Timestamp
-	19, // 36: godwit.record.v1.Task.history:type_name -> godwit.record.v1.TaskAttempt
-	25, // 37: godwit.record.v1.Task.not_before:type_name -> google.protobuf.Timestamp
-	25, // 38: godwit.record.v1.Task.created:type_name -> google.protobuf.Timestamp
-	25, // 39: godwit.record.v1.Task.finished:type_name -> google.protobuf.Timestamp
-	15, // 40: godwit.record.v1.Task.error:type_name -> godwit.record.v1.Error
-	25, // 41: godwit.record.v1.Task.updated:type_name -> google.protobuf.Timestamp
-	25, // 42: godwit.record.v1.Task.expires:type_name -> google.protobuf.Timestamp
-	25, // 43: godwit.record.v1.TaskAttempt.start:type_name -> google.protobuf.Timestamp
-	25, // 44: godwit.record.v1.TaskAttempt.end:type_name -> google.protobuf.Timestamp
-	15, // 45: godwit.record.v1.TaskAttempt.error:type_name -> godwit.record.v1.Error
-	23, // 46: godwit.record.v1.Group.labels:type_name -> godwit.record.v1.Group.LabelsEntry
-	24, // 47: godwit.record.v1.Group.places:type_name -> godwit.record.v1.Group.PlacesEntry
-	25, // 48: godwit.record.v1.Group.created:type_name -> google.protobuf.Timestamp
-	25, // 49: godwit.record.v1.Group.updated:type_name -> google.protobuf.Timestamp
-	50, // [50:50] is the sub-list for method output_type
-	50, // [50:50] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	29, // 19: godwit.record.v1.Pin.modified:type_name -> google.protobuf.Timestamp
+	14, // 20: godwit.record.v1.Secret.headers:type_name -> godwit.record.v1.Header
+	10, // 21: godwit.record.v1.Secret.outgoing:type_name -> godwit.record.v1.Outgoing
+	12, // 22: godwit.record.v1.Secret.session:type_name -> godwit.record.v1.Session
+	16, // 23: godwit.record.v1.Secret.garbage:type_name -> godwit.record.v1.Upload
+	7,  // 24: godwit.record.v1.Outgoing.source_pin:type_name -> godwit.record.v1.Pin
+	11, // 25: godwit.record.v1.Outgoing.form_parts:type_name -> godwit.record.v1.FormPart
+	14, // 26: godwit.record.v1.FormPart.headers:type_name -> godwit.record.v1.Header
+	7,  // 27: godwit.record.v1.FormPart.pin:type_name -> godwit.record.v1.Pin
+	13, // 28: godwit.record.v1.Session.parts:type_name -> godwit.record.v1.SessionPart
+	29, // 29: godwit.record.v1.Session.expires:type_name -> google.protobuf.Timestamp
+	29, // 30: godwit.record.v1.Generation.date:type_name -> google.protobuf.Timestamp
+	16, // 31: godwit.record.v1.Generation.upload:type_name -> godwit.record.v1.Upload
+	17, // 32: godwit.record.v1.Generation.parts:type_name -> godwit.record.v1.Part
+	14, // 33: godwit.record.v1.Response.headers:type_name -> godwit.record.v1.Header
+	29, // 34: godwit.record.v1.CompletionGroup.deadline:type_name -> google.protobuf.Timestamp
+	29, // 35: godwit.record.v1.CompletionGroup.auto_enable:type_name -> google.protobuf.Timestamp
+	26, // 36: godwit.record.v1.CompletionGroup.labels:type_name -> godwit.record.v1.CompletionGroup.LabelsEntry
+	8,  // 37: godwit.record.v1.CompletionGroup.notifications:type_name -> godwit.record.v1.Notification
+	29, // 38: godwit.record.v1.CompletionGroup.created:type_name -> google.protobuf.Timestamp
+	29, // 39: godwit.record.v1.CompletionGroup.enabled:type_name -> google.protobuf.Timestamp
+	29, // 40: godwit.record.v1.CompletionGroup.finished:type_name -> google.protobuf.Timestamp
+	19, // 41: godwit.record.v1.CompletionGroup.error:type_name -> godwit.record.v1.Error
+	6,  // 42: godwit.record.v1.TaskSpec.template:type_name -> godwit.record.v1.Spec
+	9,  // 43: godwit.record.v1.TaskSpec.template_secret:type_name -> godwit.record.v1.Secret
+	29, // 44: godwit.record.v1.TaskSpec.expires:type_name -> google.protobuf.Timestamp
+	23, // 45: godwit.record.v1.Task.history:type_name -> godwit.record.v1.TaskAttempt
+	29, // 46: godwit.record.v1.Task.not_before:type_name -> google.protobuf.Timestamp
+	29, // 47: godwit.record.v1.Task.created:type_name -> google.protobuf.Timestamp
+	29, // 48: godwit.record.v1.Task.finished:type_name -> google.protobuf.Timestamp
+	19, // 49: godwit.record.v1.Task.error:type_name -> godwit.record.v1.Error
+	29, // 50: godwit.record.v1.Task.updated:type_name -> google.protobuf.Timestamp
+	29, // 51: godwit.record.v1.Task.expires:type_name -> google.protobuf.Timestamp
+	29, // 52: godwit.record.v1.TaskAttempt.start:type_name -> google.protobuf.Timestamp
+	29, // 53: godwit.record.v1.TaskAttempt.end:type_name -> google.protobuf.Timestamp
+	19, // 54: godwit.record.v1.TaskAttempt.error:type_name -> godwit.record.v1.Error
+	27, // 55: godwit.record.v1.Group.labels:type_name -> godwit.record.v1.Group.LabelsEntry
+	28, // 56: godwit.record.v1.Group.places:type_name -> godwit.record.v1.Group.PlacesEntry
+	29, // 57: godwit.record.v1.Group.created:type_name -> google.protobuf.Timestamp
+	29, // 58: godwit.record.v1.Group.updated:type_name -> google.protobuf.Timestamp
+	59, // [59:59] is the sub-list for method output_type
+	59, // [59:59] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_godwit_record_v1_record_proto_init() }
@@ -2865,15 +3465,15 @@ func file_godwit_record_v1_record_proto_init() {
 	}
 	file_godwit_record_v1_record_proto_msgTypes[4].OneofWrappers = []any{}
 	file_godwit_record_v1_record_proto_msgTypes[6].OneofWrappers = []any{}
-	file_godwit_record_v1_record_proto_msgTypes[11].OneofWrappers = []any{}
-	file_godwit_record_v1_record_proto_msgTypes[19].OneofWrappers = []any{}
+	file_godwit_record_v1_record_proto_msgTypes[15].OneofWrappers = []any{}
+	file_godwit_record_v1_record_proto_msgTypes[23].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_godwit_record_v1_record_proto_rawDesc), len(file_godwit_record_v1_record_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   25,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -71,6 +71,9 @@ const (
 	// TransferServiceWatchTransfersProcedure is the fully-qualified name of the TransferService's
 	// WatchTransfers RPC.
 	TransferServiceWatchTransfersProcedure = "/godwit.v1.TransferService/WatchTransfers"
+	// TransferServiceSpoolSourceProcedure is the fully-qualified name of the TransferService's
+	// SpoolSource RPC.
+	TransferServiceSpoolSourceProcedure = "/godwit.v1.TransferService/SpoolSource"
 	// TransferServiceReadTransferProcedure is the fully-qualified name of the TransferService's
 	// ReadTransfer RPC.
 	TransferServiceReadTransferProcedure = "/godwit.v1.TransferService/ReadTransfer"
@@ -104,7 +107,11 @@ type TransferServiceClient interface {
 	// Sends each transfer as it is, then again whenever it changes; ends when all
 	// transfers named are terminal. A slow reader gets fewer, never stale ones.
 	WatchTransfers(context.Context, *connect.Request[v1.WatchTransfersRequest]) (*connect.ServerStreamForClient[v1.WatchTransfersResponse], error)
-	// Streams the result from an offset.
+	// Takes the content of an upload that is to be created, and keeps it until the
+	// transfer that names it is deleted, or for a day if there is none.
+	SpoolSource(context.Context) *connect.ClientStreamForClient[v1.SpoolSourceRequest, v1.SpoolSourceResponse]
+	// Streams the result from an offset; of an upload, the body of the far side's
+	// answer.
 	ReadTransfer(context.Context, *connect.Request[v1.ReadTransferRequest]) (*connect.ServerStreamForClient[v1.ReadTransferResponse], error)
 	// Says in words why a transfer does not run.
 	ExplainTransfer(context.Context, *connect.Request[v1.ExplainTransferRequest]) (*connect.Response[v1.ExplainTransferResponse], error)
@@ -195,6 +202,12 @@ func NewTransferServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithSchema(transferServiceMethods.ByName("WatchTransfers")),
 			connect.WithClientOptions(opts...),
 		),
+		spoolSource: connect.NewClient[v1.SpoolSourceRequest, v1.SpoolSourceResponse](
+			httpClient,
+			baseURL+TransferServiceSpoolSourceProcedure,
+			connect.WithSchema(transferServiceMethods.ByName("SpoolSource")),
+			connect.WithClientOptions(opts...),
+		),
 		readTransfer: connect.NewClient[v1.ReadTransferRequest, v1.ReadTransferResponse](
 			httpClient,
 			baseURL+TransferServiceReadTransferProcedure,
@@ -225,6 +238,7 @@ type transferServiceClient struct {
 	acknowledgeTransfer *connect.Client[v1.AcknowledgeTransferRequest, v1.Transfer]
 	deleteTransfer      *connect.Client[v1.DeleteTransferRequest, v1.DeleteTransferResponse]
 	watchTransfers      *connect.Client[v1.WatchTransfersRequest, v1.WatchTransfersResponse]
+	spoolSource         *connect.Client[v1.SpoolSourceRequest, v1.SpoolSourceResponse]
 	readTransfer        *connect.Client[v1.ReadTransferRequest, v1.ReadTransferResponse]
 	explainTransfer     *connect.Client[v1.ExplainTransferRequest, v1.ExplainTransferResponse]
 }
@@ -289,6 +303,11 @@ func (c *transferServiceClient) WatchTransfers(ctx context.Context, req *connect
 	return c.watchTransfers.CallServerStream(ctx, req)
 }
 
+// SpoolSource calls godwit.v1.TransferService.SpoolSource.
+func (c *transferServiceClient) SpoolSource(ctx context.Context) *connect.ClientStreamForClient[v1.SpoolSourceRequest, v1.SpoolSourceResponse] {
+	return c.spoolSource.CallClientStream(ctx)
+}
+
 // ReadTransfer calls godwit.v1.TransferService.ReadTransfer.
 func (c *transferServiceClient) ReadTransfer(ctx context.Context, req *connect.Request[v1.ReadTransferRequest]) (*connect.ServerStreamForClient[v1.ReadTransferResponse], error) {
 	return c.readTransfer.CallServerStream(ctx, req)
@@ -324,7 +343,11 @@ type TransferServiceHandler interface {
 	// Sends each transfer as it is, then again whenever it changes; ends when all
 	// transfers named are terminal. A slow reader gets fewer, never stale ones.
 	WatchTransfers(context.Context, *connect.Request[v1.WatchTransfersRequest], *connect.ServerStream[v1.WatchTransfersResponse]) error
-	// Streams the result from an offset.
+	// Takes the content of an upload that is to be created, and keeps it until the
+	// transfer that names it is deleted, or for a day if there is none.
+	SpoolSource(context.Context, *connect.ClientStream[v1.SpoolSourceRequest]) (*connect.Response[v1.SpoolSourceResponse], error)
+	// Streams the result from an offset; of an upload, the body of the far side's
+	// answer.
 	ReadTransfer(context.Context, *connect.Request[v1.ReadTransferRequest], *connect.ServerStream[v1.ReadTransferResponse]) error
 	// Says in words why a transfer does not run.
 	ExplainTransfer(context.Context, *connect.Request[v1.ExplainTransferRequest]) (*connect.Response[v1.ExplainTransferResponse], error)
@@ -411,6 +434,12 @@ func NewTransferServiceHandler(svc TransferServiceHandler, opts ...connect.Handl
 		connect.WithSchema(transferServiceMethods.ByName("WatchTransfers")),
 		connect.WithHandlerOptions(opts...),
 	)
+	transferServiceSpoolSourceHandler := connect.NewClientStreamHandler(
+		TransferServiceSpoolSourceProcedure,
+		svc.SpoolSource,
+		connect.WithSchema(transferServiceMethods.ByName("SpoolSource")),
+		connect.WithHandlerOptions(opts...),
+	)
 	transferServiceReadTransferHandler := connect.NewServerStreamHandler(
 		TransferServiceReadTransferProcedure,
 		svc.ReadTransfer,
@@ -450,6 +479,8 @@ func NewTransferServiceHandler(svc TransferServiceHandler, opts ...connect.Handl
 			transferServiceDeleteTransferHandler.ServeHTTP(w, r)
 		case TransferServiceWatchTransfersProcedure:
 			transferServiceWatchTransfersHandler.ServeHTTP(w, r)
+		case TransferServiceSpoolSourceProcedure:
+			transferServiceSpoolSourceHandler.ServeHTTP(w, r)
 		case TransferServiceReadTransferProcedure:
 			transferServiceReadTransferHandler.ServeHTTP(w, r)
 		case TransferServiceExplainTransferProcedure:
@@ -509,6 +540,10 @@ func (UnimplementedTransferServiceHandler) DeleteTransfer(context.Context, *conn
 
 func (UnimplementedTransferServiceHandler) WatchTransfers(context.Context, *connect.Request[v1.WatchTransfersRequest], *connect.ServerStream[v1.WatchTransfersResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("godwit.v1.TransferService.WatchTransfers is not implemented"))
+}
+
+func (UnimplementedTransferServiceHandler) SpoolSource(context.Context, *connect.ClientStream[v1.SpoolSourceRequest]) (*connect.Response[v1.SpoolSourceResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("godwit.v1.TransferService.SpoolSource is not implemented"))
 }
 
 func (UnimplementedTransferServiceHandler) ReadTransfer(context.Context, *connect.Request[v1.ReadTransferRequest], *connect.ServerStream[v1.ReadTransferResponse]) error {

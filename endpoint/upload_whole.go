@@ -1,0 +1,37 @@
+package endpoint
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"godwit/transfer"
+)
+
+// whole sends everything in one request, PUT, POST or another method. It cannot
+// be asked about.
+type whole struct{}
+
+func (whole) open(context.Context, *Client, *Upload) (transfer.Session, *Failure) {
+	return transfer.Session{}, nil
+}
+
+func (whole) find(context.Context, *Client, *Upload) (Found, *Failure) { return Found{}, nil }
+
+func (whole) discard(context.Context, *Client, *Upload, string) *Failure { return nil }
+
+func (whole) send(ctx context.Context, c *Client, d *Upload, _ int64, _ Progress) (*UploadAnswer, *Failure) {
+	header := http.Header{}
+	d.digests(header)
+	reply, f := c.deliver(ctx, d, message{
+		method: d.Method, url: d.URL, header: header, expect: d.Outgoing.Expect, contentType: d.ContentType,
+		body: func() (io.ReadCloser, error) { return d.Open(ctx, 0, d.Size) }, size: d.Size,
+	})
+	if f != nil {
+		return nil, f
+	}
+	if !reply.ok() {
+		return nil, reply.refused(d.Size > 0)
+	}
+	return reply.answer(), nil
+}
