@@ -34,6 +34,8 @@ type Options struct {
 	Store Store
 	// Origins serve what is transferred, each transfer from one of them.
 	Origins []Origin
+	// Fars take uploads, each in its way; none for scenarios without uploads.
+	Fars []Kind
 	// Seed makes the same decisions again. What processes do is not decided by it.
 	Seed uint64
 	// Args are more arguments of every node.
