@@ -59,6 +59,8 @@ type countedReply struct {
 	remove bool
 	// move is a change that depends on who else is there; nil for none.
 	move *entityRequest
+	// early: it came while members were being counted, which may have missed some.
+	early bool
 }
 
 type (
@@ -117,7 +119,7 @@ func (l *groupLogic) ask(ctx actor.Context, r *entityRequest, to *actor.PID) {
 	case opDelete:
 		l.answerCountedLater(ctx, countedReply{to: to, remove: true})
 	case opChange:
-		l.change(ctx, r, to)
+		l.change(ctx, r, to, false)
 	default:
 		l.refuse(ctx, to, unreadable(r.op))
 	}
@@ -227,7 +229,7 @@ func groupMember(m *member) group.Member {
 	return out
 }
 
-func (l *groupLogic) change(ctx actor.Context, r *entityRequest, to *actor.PID) {
+func (l *groupLogic) change(ctx actor.Context, r *entityRequest, to *actor.PID, counted bool) {
 	c := &clusterpb.GroupChange{}
 	if err := proto.Unmarshal(r.body, c); err != nil {
 		l.refuse(ctx, to, unreadable(r.op))
@@ -237,9 +239,9 @@ func (l *groupLogic) change(ctx actor.Context, r *entityRequest, to *actor.PID) 
 		l.refuse(ctx, to, staleGroup(l.at.id))
 		return
 	}
-	if c.GetMove() != nil && !l.complete {
-		// Refusing would never end in a group without members, whose actor goes as
-		// soon as it has counted none.
+	if c.GetMove() != nil && !counted {
+		// Members are told of after they were accepted: a move counts all that were
+		// accepted before it, whether the group has heard of them or not.
 		l.answerCountedLater(ctx, countedReply{to: to, move: r})
 		return
 	}

@@ -77,6 +77,7 @@ func (l *groupLogic) onCounted(ctx actor.Context, msg *counted) {
 }
 
 func (l *groupLogic) answerCountedLater(ctx actor.Context, r countedReply) {
+	r.early = l.counting
 	l.asking = append(l.asking, r)
 	l.count(ctx)
 }
@@ -86,8 +87,10 @@ func (l *groupLogic) answerCounted(ctx actor.Context) {
 	l.asking = nil
 	for _, a := range asking {
 		switch {
+		case a.early && a.move != nil:
+			l.answerCountedLater(ctx, a)
 		case a.move != nil:
-			l.change(ctx, a.move, a.to)
+			l.change(ctx, a.move, a.to, true)
 		case !a.remove:
 			l.queue(reply{a.to, func() proto.Message { return l.shown() }})
 		case l.members.Len() > 0:
