@@ -53,6 +53,10 @@ func rows() []row {
 			name: "s3-versity", title: "One file to versitygw", size: 2 * gib, tools: s3Tools, base: plain,
 			target: func(s *stage) *s3Target { return s.versity },
 		},
+		{
+			name: "put", title: "One file sent with PUT to a server that discards", size: 2 * gib, tools: putTools, base: plain,
+			target: func(s *stage) *s3Target { return s.discard },
+		},
 	}
 }
 
@@ -165,7 +169,7 @@ func (r row) stageFiles(s *stage) (job, string, error) {
 	}
 	if r.count == 0 {
 		want := filepath.Join(s.files, j.name)
-		j.url, j.dest = j.base+j.name, filepath.Join(j.out, j.name)
+		j.url, j.dest, j.source = j.base+j.name, filepath.Join(j.out, j.name), want
 		return j, want, makeFile(want, int64(r.size), newNoise(1))
 	}
 	j.name = r.name + "/"

@@ -18,6 +18,8 @@ type job struct {
 	cert string
 	// lists are input files of the batch row by tool.
 	lists map[string]string
+	// source is what was fetched, as it lies on the disk: what the row put sends.
+	source string
 	// target and key say where in S3 the result goes.
 	target *s3Target
 	key    string
