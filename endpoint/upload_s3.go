@@ -158,10 +158,11 @@ func (s *s3Parts) done(part transfer.SessionPart, f *Failure) {
 	}
 }
 
-// refusedS3 is refused, but for what S3 says in the body alone.
+// refusedS3 is refused, but for what S3 says in the body alone: that the content
+// came too slowly.
 func (r *uploadReply) refusedS3() *Failure {
 	f := r.refused(r.sent)
-	if _, code := s3Result(r.body); code == "RequestTimeout" || code == "RequestTimeTooSkewed" && r.status != http.StatusForbidden {
+	if _, code := s3Result(r.body); code == "RequestTimeout" {
 		f.Err.Code = transfer.CodeStatusRetry
 		f.Err.Message = fmt.Sprintf("%s: %s", f.Err.Message, code)
 	}
