@@ -24,8 +24,9 @@ type endConn struct {
 	stallAfter time.Duration
 	ended      atomic.Bool
 	written    atomic.Int64
-	// deadline: somebody else has set one for writing.
-	deadline atomic.Bool
+	// deadline: somebody else has set one for writing. broken: writing failed, and
+	// TLS need not try to say goodbye.
+	deadline, broken atomic.Bool
 	over     chan struct{} // closed when nothing more can be read
 	once     sync.Once
 }
@@ -45,7 +46,18 @@ func (c *endConn) Read(p []byte) (int, error) {
 }
 
 // Write implements io.Writer. It may take long, but not without any progress.
-func (c *endConn) Write(p []byte) (n int, err error) {
+func (c *endConn) Write(p []byte) (int, error) {
+	if c.broken.Load() {
+		return 0, net.ErrClosed
+	}
+	n, err := c.write(p)
+	if err != nil {
+		c.broken.Store(true)
+	}
+	return n, err
+}
+
+func (c *endConn) write(p []byte) (n int, err error) {
 	for {
 		if !c.deadline.Load() {
 			// It fails where the connection is closed, as writing does.
