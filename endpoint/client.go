@@ -16,8 +16,9 @@ import (
 
 // Client opens sources. It is safe for concurrent use and keeps connections.
 type Client struct {
-	config    Config
-	transport *http.Transport
+	config Config
+	// transport keeps connections; fresh makes one for each request.
+	transport, fresh *http.Transport
 }
 
 // New makes a Client. It fails with a *transfer.Error for a proxy that is none.
@@ -51,7 +52,9 @@ func New(config Config) (*Client, error) {
 	}
 	t.Protocols.SetHTTP1(true)
 	t.Protocols.SetHTTP2(config.HTTP2)
-	return &Client{config: config, transport: t}, nil
+	fresh := t.Clone()
+	fresh.MaxIdleConnsPerHost = -1
+	return &Client{config: config, transport: t, fresh: fresh}, nil
 }
 
 // Close drops the connections that are idle. Bodies that are open stay open.

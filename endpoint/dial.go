@@ -93,7 +93,7 @@ func (d *dialer) connect(ctx context.Context, network string, target netip.AddrP
 	if err != nil {
 		return nil, err
 	}
-	return &endConn{Conn: conn}, nil
+	return newEndConn(conn, d.config.StallTimeout), nil
 }
 
 func (d *dialer) open(ctx context.Context, network, address string) (net.Conn, error) {

@@ -3,7 +3,6 @@ package endpoint
 import (
 	"context"
 	"crypto/tls"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -20,13 +19,14 @@ type exchange struct {
 	// response is nil until there is one.
 	response *http.Response
 	// The transport's own goroutines set what follows: whether a handshake
-	// failed, the connection in use, and how many informational answers came.
+	// failed, the connection in use, how many bytes were written to it before
+	// this, and how many informational answers came.
 	handshakeFailed atomic.Bool
-	conn            atomic.Pointer[net.Conn]
+	conn            atomic.Pointer[endConn]
+	before          atomic.Int64
 	informational   atomic.Int32
-	// wrote: the request's header was written. informed is told of informational
-	// answers of an upload, which may come often then.
-	wrote    atomic.Bool
+	// informed is told of informational answers of an upload, which may come
+	// often then.
 	informed func(status int, header http.Header)
 }
 
@@ -39,8 +39,7 @@ func newExchange(ctx context.Context) *exchange {
 				x.handshakeFailed.Store(true)
 			}
 		},
-		GotConn:      func(info httptrace.GotConnInfo) { x.conn.Store(&info.Conn) },
-		WroteHeaders: func() { x.wrote.Store(true) },
+		GotConn: func(info httptrace.GotConnInfo) { x.took(innermost(info.Conn)) },
 		Got1xxResponse: func(status int, header textproto.MIMEHeader) error {
 			most := int32(maxInformational)
 			if x.informed != nil {
@@ -56,11 +55,25 @@ func newExchange(ctx context.Context) *exchange {
 	return x
 }
 
+func (x *exchange) took(c *endConn) {
+	if c != nil {
+		x.before.Store(c.written.Load())
+		x.conn.Store(c)
+	}
+}
+
+// wrote tells that some of the request was written, so that the far side may
+// have carried it out.
+func (x *exchange) wrote() bool {
+	c := x.conn.Load()
+	return c != nil && c.written.Load() > x.before.Load()
+}
+
 // explain turns an error of this exchange into a *transfer.Error.
 func (x *exchange) explain(err error) *transfer.Error {
 	f := failure{err: err, cause: context.Cause(x.ctx), handshake: x.handshakeFailed.Load()}
 	if c := x.conn.Load(); c != nil {
-		f.ended = hasEnded(*c)
+		f.ended = c.ended.Load()
 	}
 	return f.classify()
 }

@@ -36,7 +36,7 @@ type Upload struct {
 	// *transfer.Error of it is what the call fails with.
 	Open func(ctx context.Context, offset, length int64) (io.ReadCloser, error)
 	// Finishing tells that no further request with content is to be begun; nil
-	// for never. Send then fails with server.shutting_down.
+	// for never. Send then fails with server.stopping.
 	Finishing func() bool
 }
 
@@ -100,8 +100,11 @@ type protocol interface {
 
 // protocols has a row for every protocol but auto.
 var protocols = map[transfer.Protocol]protocol{
-	transfer.ProtocolPut:  whole{},
-	transfer.ProtocolPost: whole{},
+	transfer.ProtocolPut:   whole{},
+	transfer.ProtocolPost:  whole{},
+	transfer.ProtocolRange: ranged{},
+	transfer.ProtocolGCS:   gcs{},
+	transfer.ProtocolS3:    presigned{},
 }
 
 func protocolOf(p transfer.Protocol) (protocol, *Failure) {

@@ -2,13 +2,9 @@ package endpoint
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
-	"sync/atomic"
-	"time"
 
 	"godwit/transfer"
 )
@@ -23,74 +19,107 @@ type message struct {
 	size        int64
 	contentType string
 	expect      bool
+	// named: the user has named the URL, which may be of another origin than that
+	// of the upload.
+	named bool
+	// fresh asks for a connection of its own. The far side may close one that was
+	// kept just when it is used, and then nobody knows what became of the request.
+	fresh bool
+	// partial: a 308 without a Location is no redirect, but says how much of the
+	// content the far side has.
+	partial bool
 	// informed is told of informational answers, if it is not nil. It must not
 	// block.
 	informed func(status int, header http.Header)
 }
 
 // deliver makes one request of an upload and reads the answer whole. It follows
-// redirects that keep the method within the origin of the upload; content and
-// the user's headers never go anywhere else.
+// redirects that keep the method within the origin of the request; content and
+// the user's headers never go anywhere else. An answer that takes what was not
+// even sent is a failure.
 func (c *Client) deliver(ctx context.Context, d *Upload, m message) (*uploadReply, *Failure) {
-	home, e := parse(d.URL)
+	home, first, e := m.endpoints(d)
 	if e != nil {
-		return nil, &Failure{Err: e}
+		return nil, &Failure{Err: about(e, home)}
 	}
-	target, e := parse(m.url)
-	if e != nil {
-		return nil, &Failure{Err: e}
-	}
-	sent := false
+	sent, target := false, first
 	for redirects := 0; ; redirects++ {
-		if !sameOrigin(home, target) && !d.trusts(target) {
-			return nil, &Failure{Err: elsewhere(target), Sent: sent}
-		}
 		r, f := c.once(ctx, d, m, home, target)
 		if f != nil {
 			f.Sent = f.Sent || sent
 			return nil, f
 		}
-		if !isRedirect(r.status) || r.status == http.StatusSeeOther {
-			return r, nil
+		sent = sent || r.sent
+		r.sent = sent
+		if m.final(r) {
+			return r.whole()
 		}
-		sent = sent || m.size > 0
 		if redirects >= c.config.MaxRedirects {
-			return nil, &Failure{Sent: sent, Answer: r.answer(), Err: describe(transfer.Errorf(transfer.CodeRedirectMany,
-				"the far side redirected more than %d times", max(c.config.MaxRedirects, 0)), target)}
+			e = transfer.Errorf(transfer.CodeRedirectMany, "the far side redirected more than %d times", max(c.config.MaxRedirects, 0))
+		} else {
+			target, e = redirected(first, r)
 		}
-		if target, e = redirected(target, r); e != nil {
-			return nil, &Failure{Err: describe(e, r.url), Sent: sent, Answer: r.answer()}
-		}
-	}
-}
-
-// trusts tells that the user has named a URL besides that of the upload.
-func (d *Upload) trusts(u *url.URL) bool {
-	p := &d.Outgoing.Presigned
-	for _, raw := range append([]string{p.CompleteURL, p.AbortURL, p.ObjectURL}, p.PartURLs...) {
-		if named, e := parse(raw); raw != "" && e == nil && sameOrigin(named, u) {
-			return true
+		if e != nil {
+			e.Status = r.status
+			return nil, &Failure{Err: about(e, r.url), Sent: sent, Answer: r.answer()}
 		}
 	}
-	return false
 }
 
-func elsewhere(u *url.URL) *transfer.Error {
-	return describe(transfer.Errorf(transfer.CodeRedirectBody, "the content would go to another origin"), u)
+// final tells that an answer asks for no other request. 303 says that this one was
+// carried out (RFC 9110, section 15.4.4).
+func (m *message) final(r *uploadReply) bool {
+	switch r.status {
+	case http.StatusSeeOther:
+		return true
+	case http.StatusPermanentRedirect:
+		return m.partial && len(r.header["Location"]) == 0
+	}
+	return !isRedirect(r.status)
 }
 
-func redirected(from *url.URL, r *uploadReply) (*url.URL, *transfer.Error) {
+// endpoints are the URLs of the upload and of the request, which may be
+// elsewhere only if the user has said so.
+func (m *message) endpoints(d *Upload) (home, target *url.URL, e *transfer.Error) {
+	if home, e = parse(d.URL); e != nil {
+		return nil, nil, e
+	}
+	if target, e = parse(m.url); e != nil {
+		return home, nil, e
+	}
+	if !m.named && !sameOrigin(home, target) {
+		return home, nil, elsewhere()
+	}
+	return home, target, nil
+}
+
+func elsewhere() *transfer.Error {
+	return transfer.Errorf(transfer.CodeRedirectBody, "the content would go to another origin")
+}
+
+// about is describe for uploads; u may be nil.
+func about(e *transfer.Error, u *url.URL) *transfer.Error {
+	e.Op = "send"
+	if u != nil && e.Subject == "" {
+		e.Subject = u.Host
+	}
+	return e
+}
+
+// redirected is where a redirect leads, within the origin of first.
+func redirected(first *url.URL, r *uploadReply) (*url.URL, *transfer.Error) {
 	locations := r.header["Location"]
 	if len(locations) != 1 || locations[0] == "" {
 		return nil, badRedirect("the redirect does not say where to")
 	}
-	to, e := resolve(from, locations[0])
-	if e != nil {
-		e.Status = r.status
+	to, e := resolve(r.url, locations[0])
+	switch {
+	case e != nil:
 		return nil, e
-	}
-	if from.Scheme == "https" && to.Scheme != "https" {
-		return nil, &transfer.Error{Code: transfer.CodeDowngrade, Status: r.status, Message: "the far side redirects from https to http"}
+	case first.Scheme == "https" && to.Scheme != "https":
+		return nil, transfer.Errorf(transfer.CodeDowngrade, "the far side redirects from https to http")
+	case !sameOrigin(first, to):
+		return nil, elsewhere()
 	}
 	return to, nil
 }
@@ -98,34 +127,61 @@ func redirected(from *url.URL, r *uploadReply) (*url.URL, *transfer.Error) {
 // once makes one request, without following anything.
 func (c *Client) once(ctx context.Context, d *Upload, m message, home, target *url.URL) (*uploadReply, *Failure) {
 	if err := c.config.Policy.check(target, c.config.Proxy != nil); err != nil {
-		return nil, &Failure{Err: describe(err, target)}
+		return nil, &Failure{Err: about(describe(err, target), target)}
 	}
 	x := newExchange(ctx)
 	x.informed = m.informed
 	defer x.cancel(nil)
-	w := &watched{x: x, stallAfter: c.config.StallTimeout}
-	request, err := m.request(x.ctx, d, w, home, target, c.config.UserAgent)
-	if err != nil {
-		return nil, &Failure{Err: describe(err, target)}
+	request, s, e := m.request(x.ctx, d, home, target, c.config.UserAgent)
+	if e != nil {
+		return nil, &Failure{Err: e}
 	}
-	resp, err := c.transport.RoundTrip(request)
-	w.end()
+	defer s.Close() //nolint:errcheck // what was read of it counts
+	transport := c.transport
+	if m.fresh {
+		transport = c.fresh
+	}
+	resp, err := transport.RoundTrip(request)
 	if err != nil {
-		return nil, w.failed(x, err, target)
+		return nil, s.failed(x, err, target)
 	}
 	x.response = resp
 	r := &uploadReply{url: target, status: resp.StatusCode, header: resp.Header}
 	r.read(x, c.config.StallTimeout)
 	_ = resp.Body.Close()
+	read, left, _ := s.state()
+	r.sent, r.left = read > 0, left
 	return r, nil
 }
 
-func (m *message) request(ctx context.Context, d *Upload, w *watched, home, target *url.URL, agent string) (*http.Request, error) {
+// request makes the request and its body. It has no GetBody: net/http would make
+// some requests twice by itself, with an Idempotency-Key even those that were
+// sent.
+func (m *message) request(ctx context.Context, d *Upload, home, target *url.URL, agent string) (*http.Request, *sending, *transfer.Error) {
+	s := &sending{}
 	r, err := http.NewRequestWithContext(ctx, m.method, target.String(), http.NoBody)
 	if err != nil {
-		return nil, transfer.Errorf(transfer.CodeURLInvalid, "the request cannot be made")
+		return nil, nil, about(transfer.Errorf(transfer.CodeURLInvalid, "the request cannot be made"), target)
 	}
-	if sameOrigin(home, target) {
+	m.setHeaders(r, d, sameOrigin(home, target), agent)
+	if m.body == nil || m.size == 0 {
+		return r, s, nil
+	}
+	if s.body, err = m.body(); err != nil {
+		return nil, nil, contentError(err)
+	}
+	s.size, s.left = m.size, m.size
+	r.Body, r.ContentLength = s, m.size
+	if m.expect {
+		r.Header.Set("Expect", "100-continue")
+	}
+	return r, s, nil
+}
+
+// setHeaders sets the user's headers, if they may be sent, and then ours. The
+// user's Content-Type counts where there is content.
+func (m *message) setHeaders(r *http.Request, d *Upload, trusted bool, agent string) {
+	if trusted {
 		for _, u := range d.Headers {
 			r.Header.Add(u.Name, u.Value)
 		}
@@ -141,98 +197,7 @@ func (m *message) request(ctx context.Context, d *Upload, w *watched, home, targ
 	}
 	if m.body == nil {
 		r.Header.Del("Content-Type")
-		return r, nil
-	}
-	if r.Header.Get("Content-Type") == "" && m.contentType != "" {
+	} else if r.Header.Get("Content-Type") == "" && m.contentType != "" {
 		r.Header.Set("Content-Type", m.contentType)
 	}
-	if m.size == 0 {
-		r.Header.Set("Content-Length", strconv.Itoa(0))
-		return r, nil
-	}
-	if m.expect {
-		r.Header.Set("Expect", "100-continue")
-	}
-	open := func() (io.ReadCloser, error) {
-		body, err := m.body()
-		if err != nil {
-			w.fault(err)
-			return nil, err
-		}
-		return w.watch(body), nil
-	}
-	if r.Body, err = open(); err != nil {
-		return nil, err
-	}
-	r.GetBody, r.ContentLength = open, m.size
-	return r, nil
-}
-
-// watched is how the body of a request is read: whether it was, whether reading
-// failed, and whether the far side takes nothing any more.
-type watched struct {
-	x          *exchange
-	stallAfter time.Duration
-	stall      atomic.Pointer[time.Timer]
-	read       atomic.Bool
-	err        atomic.Pointer[transfer.Error]
-}
-
-// fault notes that the content could not be read.
-func (w *watched) fault(err error) {
-	var e *transfer.Error
-	if !errors.As(err, &e) {
-		e = &transfer.Error{Code: transfer.CodeStoreUnavailable, Op: "read source", Message: "the content cannot be read", Err: err}
-	}
-	w.err.Store(e)
-}
-
-// watch returns a body that the far side must take in time.
-func (w *watched) watch(body io.ReadCloser) io.ReadCloser {
-	w.end()
-	timer := time.AfterFunc(w.stallAfter, func() { w.x.cancel(errStall) })
-	timer.Stop() // until something was handed over
-	w.stall.Store(timer)
-	return &watchedBody{ReadCloser: body, w: w, timer: timer}
-}
-
-func (w *watched) end() {
-	if timer := w.stall.Load(); timer != nil {
-		timer.Stop()
-	}
-}
-
-// failed says what a request came to that had no answer.
-func (w *watched) failed(x *exchange, err error, target *url.URL) *Failure {
-	if e := w.err.Load(); e != nil {
-		return &Failure{Err: e, Unknown: x.wrote.Load(), Sent: w.read.Load()}
-	}
-	e := describe(x.explain(err), target)
-	e.Op = "send"
-	return &Failure{Err: e, Unknown: x.wrote.Load(), Sent: w.read.Load()}
-}
-
-type watchedBody struct {
-	io.ReadCloser
-	w     *watched
-	timer *time.Timer
-}
-
-// Read hands bytes over. The time until the next Read is what the far side takes
-// to accept them; after the last one the time-out for its answer counts.
-func (b *watchedBody) Read(p []byte) (int, error) {
-	b.timer.Stop()
-	n, err := b.ReadCloser.Read(p)
-	b.w.read.Store(b.w.read.Load() || n > 0)
-	if err == nil {
-		b.timer.Reset(b.w.stallAfter)
-	} else if !errors.Is(err, io.EOF) {
-		b.w.fault(err)
-	}
-	return n, err
-}
-
-func (b *watchedBody) Close() error {
-	b.timer.Stop()
-	return b.ReadCloser.Close()
 }

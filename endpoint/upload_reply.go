@@ -14,6 +14,10 @@ import (
 // MaxAnswer is how much of the body of an answer to an upload is kept, in bytes.
 const MaxAnswer = 64 << 10
 
+// answerTimeout is how long the whole of an answer to an upload may take. Some
+// services begin it before they have put the parts of an object together.
+const answerTimeout = 15 * time.Minute
+
 // uploadReply is a complete answer to one request of an upload.
 type uploadReply struct {
 	url    *url.URL
@@ -22,13 +26,38 @@ type uploadReply struct {
 	body   []byte
 	// size of the whole body, or transfer.UnknownSize.
 	size int64
+	// broken: the body did not come whole. sent: some of the content was sent to
+	// have the answer. left is how many bytes were not.
+	broken, sent bool
+	left         int64
 }
 
 func (r *uploadReply) ok() bool { return r.status >= 200 && r.status < 300 }
 
+// whole is the reply, unless it takes content that it did not wait for.
+func (r *uploadReply) whole() (*uploadReply, *Failure) {
+	if !r.ok() && r.status != http.StatusSeeOther || r.left == 0 {
+		return r, nil
+	}
+	e := transfer.Errorf(transfer.CodeUploadIncomplete, "the far side answered %d when %d bytes were still to be sent", r.status, r.left)
+	e.Status = r.status
+	return nil, &Failure{Err: about(e, r.url), Sent: r.sent, Answer: r.answer()}
+}
+
 // answer is what users see of a reply.
 func (r *uploadReply) answer() *UploadAnswer {
 	return &UploadAnswer{Shown: shown(r.url, r.status, r.header), Body: r.body, Size: r.size}
+}
+
+// located is the answer with where the result is to be found, without a query.
+func (r *uploadReply) located() *UploadAnswer {
+	a := r.answer()
+	if locations := r.header["Location"]; len(locations) == 1 {
+		if u, e := resolve(r.url, locations[0]); e == nil {
+			a.Shown.Headers = append(a.Shown.Headers, transfer.Header{Name: "Location", Value: transfer.RedactURL(u.String())})
+		}
+	}
+	return a
 }
 
 // refused is the failure of a reply that does not take what was sent. Whether a
@@ -53,16 +82,31 @@ func (r *uploadReply) refused(sent bool) *Failure {
 // read takes what is kept of an answer's body. That the rest does not come is no
 // failure: the status counts.
 func (r *uploadReply) read(x *exchange, stall time.Duration) {
+	most := time.AfterFunc(answerTimeout, func() { x.cancel(errStall) })
+	defer most.Stop()
 	watch := time.AfterFunc(stall, func() { x.cancel(errStall) })
 	defer watch.Stop()
-	body, err := io.ReadAll(io.LimitReader(x.response.Body, MaxAnswer+1))
-	r.body, r.size = body, x.response.ContentLength
+	body, err := io.ReadAll(io.LimitReader(&touching{x.response.Body, watch, stall}, MaxAnswer+1))
+	r.body, r.size, r.broken = body, x.response.ContentLength, err != nil
 	switch {
 	case len(body) > MaxAnswer:
 		r.body = body[:MaxAnswer]
 	case err == nil:
 		r.size = int64(len(body))
 	}
+}
+
+// touching starts a timer anew at each read.
+type touching struct {
+	io.Reader
+	timer *time.Timer
+	after time.Duration
+}
+
+// Read implements io.Reader.
+func (t *touching) Read(p []byte) (int, error) {
+	t.timer.Reset(t.after)
+	return t.Reader.Read(p)
 }
 
 // digests sets Content-Digest and Repr-Digest of the whole content (RFC 9530),

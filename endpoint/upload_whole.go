@@ -25,13 +25,15 @@ func (whole) send(ctx context.Context, c *Client, d *Upload, _ int64, _ Progress
 	d.digests(header)
 	reply, f := c.deliver(ctx, d, message{
 		method: d.Method, url: d.URL, header: header, expect: d.Outgoing.Expect, contentType: d.ContentType,
-		body: func() (io.ReadCloser, error) { return d.Open(ctx, 0, d.Size) }, size: d.Size,
+		body: func() (io.ReadCloser, error) { return d.Open(ctx, 0, d.Size) }, size: d.Size, fresh: true,
 	})
-	if f != nil {
+	switch {
+	case f != nil:
 		return nil, f
+	case reply.ok(), reply.status == http.StatusSeeOther:
+		// 303 says that the request was carried out, and where to look for what
+		// came of it (RFC 9110, section 15.4.4).
+		return reply.located(), nil
 	}
-	if !reply.ok() {
-		return nil, reply.refused(d.Size > 0)
-	}
-	return reply.answer(), nil
+	return nil, reply.refused(reply.sent)
 }
