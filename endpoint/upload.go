@@ -102,6 +102,8 @@ type protocol interface {
 var protocols = map[transfer.Protocol]protocol{
 	transfer.ProtocolPut:  whole{},
 	transfer.ProtocolPost: whole{},
+	transfer.ProtocolTus:  tus{},
+	transfer.ProtocolIETF: ietf{},
 }
 
 func protocolOf(p transfer.Protocol) (protocol, *Failure) {
