@@ -72,10 +72,11 @@ func (s *chunks) send(d *Upload, from int64) (*UploadAnswer, *Failure) {
 
 // shrink makes chunks smaller after one of n bytes was too large, if they may be.
 func (s *chunks) shrink(n int64) bool {
-	if n/2 < max(s.least, leastChunk) {
+	least := max(s.least, leastChunk)
+	if n <= least {
 		return false
 	}
-	s.size = n / 2
+	s.size = max(n/2, least)
 	return true
 }
 

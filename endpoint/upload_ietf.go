@@ -28,8 +28,6 @@ const (
 
 func ietfHeader(pairs ...string) http.Header {
 	h := http.Header{"Upload-Draft-Interop-Version": {interopVersion}}
-	// One key for several requests would say that they are repetitions of one.
-	h["Idempotency-Key"] = nil
 	for i := 0; i+1 < len(pairs); i += 2 {
 		h.Set(pairs[i], pairs[i+1])
 	}
@@ -69,7 +67,8 @@ func (ietf) open(ctx context.Context, c *Client, d *Upload) (transfer.Session, *
 	}
 	said := &resumption{limit: noLimit()}
 	r, f := c.deliver(ctx, d, message{
-		method: d.Method, url: d.URL, header: header, contentType: d.ContentType, body: d.body(ctx, 0, 0), informed: said.informed,
+		method: d.Method, url: d.URL, header: header, contentType: d.ContentType, body: d.body(ctx, 0, 0), keyless: true,
+		informed: said.informed,
 	})
 	said.mu.Lock()
 	defer said.mu.Unlock()
@@ -192,7 +191,7 @@ func (ietf) patch(ctx context.Context, c *Client, d *Upload, at, n int64, p Prog
 	report := &reporting{p: p, after: at, most: at + n}
 	r, f := c.deliver(ctx, d, message{
 		method: http.MethodPatch, url: d.Session.URL, header: header, body: d.body(ctx, at, n), size: n,
-		expect: d.Outgoing.Expect, informed: report.informed,
+		expect: d.Outgoing.Expect, keyless: true, informed: report.informed,
 	})
 	report.end()
 	if f != nil {

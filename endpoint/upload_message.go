@@ -23,6 +23,8 @@ type message struct {
 	size        int64
 	contentType string
 	expect      bool
+	// keyless: it is one of several requests, which must not share a key.
+	keyless bool
 	// informed is told of informational answers, if it is not nil. It must not
 	// block.
 	informed func(status int, header http.Header)
@@ -133,7 +135,7 @@ func (m *message) request(ctx context.Context, d *Upload, w *watched, home, targ
 	if r.Header.Get("User-Agent") == "" {
 		r.Header.Set("User-Agent", agent)
 	}
-	if key := d.Outgoing.IdempotencyKey; key != "" && m.body != nil {
+	if key := d.Outgoing.IdempotencyKey; key != "" && m.body != nil && !m.keyless {
 		r.Header.Set("Idempotency-Key", key)
 	}
 	for name, values := range m.header {

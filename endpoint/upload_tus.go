@@ -29,8 +29,6 @@ const (
 // tusHeader are the headers of a request, given as names and values.
 func tusHeader(pairs ...string) http.Header {
 	h := http.Header{"Tus-Resumable": {tusVersion}}
-	// One key for several requests would say that they are repetitions of one.
-	h["Idempotency-Key"] = nil
 	for i := 0; i+1 < len(pairs); i += 2 {
 		h.Set(pairs[i], pairs[i+1])
 	}
@@ -256,7 +254,8 @@ func (u *tusUpload) patch(ctx context.Context, c *Client, d *Upload, at, n int64
 		return added{}, f
 	}
 	r, f := u.deliver(ctx, c, d, message{
-		method: http.MethodPatch, url: u.url, header: header, body: d.body(ctx, u.base+at, n), size: n, expect: d.Outgoing.Expect,
+		method: http.MethodPatch, url: u.url, header: header, body: d.body(ctx, u.base+at, n), size: n,
+		expect: d.Outgoing.Expect, keyless: true,
 	})
 	switch {
 	case f != nil:
