@@ -66,8 +66,7 @@ type ResumableFaults struct {
 	// Lie is added to the offset that an answer to PATCH names, LieTimes times.
 	Lie      int64
 	LieTimes int
-	// Damage flips a bit of what arrives before a checksum is compared, so many
-	// times.
+	// Damage flips a bit of what arrives by so many requests.
 	Damage int
 	// NoPatch answers PATCH with 405: POST with X-HTTP-Method-Override is taken.
 	NoPatch bool
@@ -112,7 +111,9 @@ type Resumable struct {
 	scheme   string
 	roots    *x509.CertPool
 	once     sync.Once
-	done     sync.WaitGroup
+	// done counts run and the connections: net/http lingers on one whose request
+	// it has not read whole.
+	done sync.WaitGroup
 
 	mu         sync.Mutex // guards what follows
 	faults     ResumableFaults
@@ -139,6 +140,14 @@ func startResumable(opts ResumableOptions, serve func(*Resumable) http.HandlerFu
 	s := &Resumable{opts: opts, listener: listener, scheme: "http", faults: opts.Faults, uploads: map[string]*upload{}}
 	s.server = &http.Server{
 		Handler: serve(s), ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute, Protocols: new(http.Protocols),
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				s.done.Add(1)
+			case http.StateClosed:
+				s.done.Done()
+			}
+		},
 	}
 	s.server.Protocols.SetHTTP1(true)
 	if opts.TLS {

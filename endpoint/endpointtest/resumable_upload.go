@@ -161,7 +161,7 @@ func (u *upload) receive(r *http.Request, told func(offset int64)) error {
 		n, err := r.Body.Read(piece[:room])
 		u.s.mu.Lock()
 		u.s.received += int64(n)
-		if n > 0 && spend(&u.s.faults.Damage) {
+		if n > 0 && came == 0 && spend(&u.s.faults.Damage) {
 			piece[0] ^= 1
 		}
 		u.s.mu.Unlock()

@@ -124,6 +124,9 @@ func (t *tusServer) post(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
 		return
 	}
+	if !final {
+		parts = ""
+	}
 	t.create(w, r, length, strings.Fields(parts), final)
 }
 
