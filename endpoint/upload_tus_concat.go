@@ -92,7 +92,8 @@ func (j *joining) work(ctx context.Context) {
 		if f == nil {
 			j.refs[part.Number-1] = part.Ref
 		} else if j.f == nil {
-			j.f = f
+			// Only putting the parts together twice would be seen by anybody.
+			j.f, f.Unknown = f, false
 		}
 		j.mu.Unlock()
 		if f == nil {

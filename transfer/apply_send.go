@@ -181,7 +181,8 @@ func (m *machine) onSendFailed(ev SendFailed) {
 	case !m.repeatable():
 		m.end(PhaseFailed, m.maybeDuplicate(ev.Err))
 		return
-	case unsafe && !m.Session.Protocol.Resumes():
+	case m.Session.Concatenate, unsafe && !m.Session.Protocol.Resumes():
+		// What would put the same parts together makes another upload of them.
 		m.MaybeDuplicate = true
 	}
 	if ev.Sent && !m.Session.Protocol.Resumes() {
