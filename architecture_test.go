@@ -185,6 +185,7 @@ var owners = map[string][]string{
 	"connectrpc.com/connect":                   {"node", "client", "protos", "cmd"},
 	"github.com/anishathalye/porcupine":        {"chaos"},
 	"github.com/standard-webhooks":             {"endpoint"},
+	"github.com/dunglas/httpsfv":               {"endpoint"},
 	"testing":                                  {"storage/storagetest", "storage/s3/s3test", "endpoint/endpointtest", "actors/actorstest", "cluster/clustertest"},
 }
 

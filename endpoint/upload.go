@@ -105,6 +105,8 @@ var protocols = map[transfer.Protocol]protocol{
 	transfer.ProtocolRange: ranged{},
 	transfer.ProtocolGCS:   gcs{},
 	transfer.ProtocolS3:    presigned{},
+	transfer.ProtocolTus:   tus{},
+	transfer.ProtocolIETF:  ietf{},
 }
 
 func protocolOf(p transfer.Protocol) (protocol, *Failure) {

@@ -152,7 +152,7 @@ func (c *Client) remove(ctx context.Context, d *Upload, m message) *Failure {
 		return f
 	}
 	switch r.status {
-	case http.StatusNotFound, http.StatusGone, http.StatusMethodNotAllowed, statusCanceled:
+	case http.StatusNotFound, http.StatusGone, http.StatusMethodNotAllowed, http.StatusNotImplemented, statusCanceled:
 		return nil
 	}
 	if r.ok() {

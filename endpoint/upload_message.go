@@ -28,6 +28,8 @@ type message struct {
 	// partial: a 308 without a Location is no redirect, but says how much of the
 	// content the far side has.
 	partial bool
+	// keyless: it is one of several requests, which must not share a key.
+	keyless bool
 	// informed is told of informational answers, if it is not nil. It must not
 	// block.
 	informed func(status int, header http.Header)
@@ -189,7 +191,7 @@ func (m *message) setHeaders(r *http.Request, d *Upload, trusted bool, agent str
 	if r.Header.Get("User-Agent") == "" {
 		r.Header.Set("User-Agent", agent)
 	}
-	if key := d.Outgoing.IdempotencyKey; key != "" && m.body != nil {
+	if key := d.Outgoing.IdempotencyKey; key != "" && m.body != nil && !m.keyless {
 		r.Header.Set("Idempotency-Key", key)
 	}
 	for name, values := range m.header {

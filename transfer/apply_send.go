@@ -39,7 +39,7 @@ func (m *machine) sendNext() {
 		m.do(Digest{})
 	case s.Protocol == "":
 		m.do(Probe{})
-	case s.Protocol.HasSession() && s.URL == "":
+	case s.Protocol.HasSession() && s.URL == "" && !s.Concatenate:
 		m.do(OpenSession{})
 	case s.URL != "", s.Protocol == ProtocolRange && s.Offset > 0:
 		m.do(FindSession{})
@@ -181,7 +181,8 @@ func (m *machine) onSendFailed(ev SendFailed) {
 	case !m.repeatable():
 		m.end(PhaseFailed, m.maybeDuplicate(ev.Err))
 		return
-	case unsafe && !m.Session.Protocol.Resumes():
+	case m.Session.Concatenate, unsafe && !m.Session.Protocol.Resumes():
+		// What would put the same parts together makes another upload of them.
 		m.MaybeDuplicate = true
 	}
 	if ev.Sent && !m.Session.Protocol.Resumes() {
