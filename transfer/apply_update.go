@@ -13,6 +13,11 @@ func (m *machine) onUpdate(ev Update) *Error {
 	if err != nil {
 		return err
 	}
+	if m.uploads() {
+		if err := checkUploadHeaders(headers, len(m.Spec.Outgoing.Form.Parts) > 0); err != nil {
+			return err
+		}
+	}
 	m.Spec.Headers = headers
 	if ev.Source != nil {
 		m.replaceSource(*ev.Source)
@@ -77,6 +82,9 @@ func (m *machine) replaceSource(url string) {
 	if m.uploads() {
 		// A session has a URL of its own, parts and ranges are what they were.
 		m.Spec.Destination = url
+		if m.Spec.Outgoing.Protocol == ProtocolS3 {
+			m.Spec.Destination = unescapePartToken(url)
+		}
 		m.SourcesTried = 0
 		return
 	}
