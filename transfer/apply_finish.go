@@ -135,11 +135,7 @@ func (m *machine) restart(err *Error) {
 // retryLater gives the slot back and tries again after a while, until the
 // budget is spent. Progress refills the budget.
 func (m *machine) retryLater(err *Error, budget int) {
-	if done := m.moved(); done > m.HighWater {
-		m.HighWater, m.Failures = done, 0
-	}
-	m.Failures++
-	if m.Failures > budget {
+	if m.spent(budget) {
 		m.end(PhaseFailed, err)
 		return
 	}
@@ -148,6 +144,16 @@ func (m *machine) retryLater(err *Error, budget int) {
 	delay := max(err.RetryAfter, Backoff(m.Failures, m.c.Random))
 	m.halt()
 	m.queue(m.c.Now.Add(delay))
+}
+
+// spent counts a failure and tells that there were more in a row without progress
+// than may be.
+func (m *machine) spent(budget int) bool {
+	if done := m.moved(); done > m.HighWater {
+		m.HighWater, m.Failures = done, 0
+	}
+	m.Failures++
+	return m.Failures > budget
 }
 
 // refuse handles an answer that will not change: the next mirror, a pause for

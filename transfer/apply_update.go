@@ -80,12 +80,7 @@ const sourceReplaced = -1
 // the same validator and length mean that it goes on where it was.
 func (m *machine) replaceSource(url string) {
 	if m.uploads() {
-		// A session has a URL of its own, parts and ranges are what they were.
-		m.Spec.Destination = url
-		if m.Spec.Outgoing.Protocol == ProtocolS3 {
-			m.Spec.Destination = unescapePartToken(url)
-		}
-		m.SourcesTried = 0
+		m.redirectSending(url)
 		return
 	}
 	m.Spec.Source, m.Spec.Mirrors = url, nil

@@ -129,7 +129,8 @@ type Session struct {
 	Checksum string
 	// Expires is when the far side forgets it, zero if that is not known.
 	Expires time.Time
-	// Sent: a request that must not be repeated may have reached the far side.
+	// Sent: the one request that holds everything was made, and may have been
+	// carried out.
 	Sent bool
 }
 
@@ -213,10 +214,10 @@ func (s *Spec) PartURL(n int) string {
 
 // repeatable tells that a request of this upload may be made again although an
 // earlier one may have been carried out.
-func (s *State) repeatable() bool {
-	o := &s.Spec.Outgoing
-	if s.Session.Protocol.Resumes() || o.IdempotencyKey != "" || o.RepeatUnsafe {
-		return true
-	}
-	return idempotent(s.Spec.Method)
+func (s *State) repeatable() bool { return s.harmless() || s.Spec.Outgoing.RepeatUnsafe }
+
+// harmless tells that the far side notices a repetition, or that it does not
+// matter.
+func (s *State) harmless() bool {
+	return s.Session.Protocol.Resumes() || s.Spec.Outgoing.IdempotencyKey != "" || idempotent(s.Spec.Method)
 }
