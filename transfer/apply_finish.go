@@ -77,14 +77,16 @@ func (m *machine) onRemoved(ev Removed) {
 	}
 }
 
-// onRemoveFailed tries again later; a far side is not bothered for ever with an
-// upload that it would forget by itself.
+// onRemoveFailed tries again later, of an upload that goes on when it ends; a far
+// side is not bothered for ever with what it would forget by itself.
 func (m *machine) onRemoveFailed(ev RemoveFailed) {
-	if m.uploads() && m.c.Now.Sub(m.Finished) > closePatience {
+	switch {
+	case m.uploads() && !m.Phase.Terminal():
+	case m.uploads() && m.c.Now.Sub(m.Finished) > closePatience:
 		m.onRemoved(Removed{Upload: ev.Upload})
-		return
+	default:
+		m.do(After{Delay: Backoff(minStoreRetries, m.c.Random), Effect: Remove{Upload: ev.Upload}})
 	}
-	m.do(After{Delay: Backoff(minStoreRetries, m.c.Random), Effect: Remove{Upload: ev.Upload}})
 }
 
 func (m *machine) onOpenFailed(ev OpenFailed) {

@@ -18,8 +18,8 @@ const (
 	// far side knows better, so that a lost one costs nothing but a reading of
 	// the source.
 	sendCheckpoint = 2 * time.Second
-	// closePatience is how long a far side is asked to forget an upload that has
-	// ended otherwise. One that was begun again is asked once.
+	// closePatience is how long a far side is asked to forget what is left of an
+	// upload that has ended.
 	closePatience = time.Hour
 )
 

@@ -19,6 +19,7 @@ func (m *machine) onUpdate(ev Update) *Error {
 		}
 	}
 	m.Spec.Headers = headers
+	before := len(m.Garbage)
 	if ev.Source != nil {
 		m.replaceSource(*ev.Source)
 	}
@@ -38,6 +39,7 @@ func (m *machine) onUpdate(ev Update) *Error {
 		m.Spec.CompletionGroup = *ev.CompletionGroup
 	}
 	m.persist()
+	m.removeAll(m.Garbage[before:])
 	if m.Phase == PhaseQueued {
 		m.do(Queue{NotBefore: m.NotBefore})
 	}

@@ -217,9 +217,17 @@ func TestCheckPresigned(t *testing.T) {
 		urls       int
 		ok         bool
 	}{
-		{0, 0, 1, true}, {1, 0, 1, true}, {5 << 20, 0, 1, true}, {5<<20 + 1, 0, 1, true},
-		{10 << 20, 5 << 20, 2, true}, {10<<20 + 1, 5 << 20, 2, false}, {5<<30 + 1, 0, 1, false}, {5 << 30, 0, 1, true},
-		{10000 * 5 << 20, 5 << 20, 0, true}, {10000*5<<20 + 1, 5 << 20, 0, false}, {10000*5<<20 + 1, 0, 0, true},
+		{0, 0, 1, true},
+		{1, 0, 1, true},
+		{5 << 20, 0, 1, true},
+		{5<<20 + 1, 0, 1, true},
+		{10 << 20, 5 << 20, 2, true},
+		{10<<20 + 1, 5 << 20, 2, false},
+		{5<<30 + 1, 0, 1, false},
+		{5 << 30, 0, 1, true},
+		{10000 * 5 << 20, 5 << 20, 0, true},
+		{10000*5<<20 + 1, 5 << 20, 0, false},
+		{10000*5<<20 + 1, 0, 0, true},
 	} {
 		s := goodPresigned()
 		s.PartSize, s.Outgoing.SourcePin.Size = tc.part, tc.size
