@@ -46,7 +46,7 @@ func (m *machine) sendNext() {
 		m.do(Digest{})
 	case s.Protocol == "":
 		m.do(Probe{})
-	case s.Protocol.HasSession() && s.URL == "":
+	case s.Protocol.HasSession() && s.URL == "" && !s.Concatenate:
 		m.do(OpenSession{})
 	case s.URL != "", s.Protocol == ProtocolRange && s.Offset > 0:
 		m.do(FindSession{})

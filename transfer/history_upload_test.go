@@ -42,6 +42,9 @@ func (h *history) reportSending(w words) Event {
 	case "probed":
 		return Probed{Protocol: Protocol(w.args[0]), Reason: "it says so"}
 	case "session":
+		if w.has("concatenate") {
+			return SessionOpened{Session: Session{Concatenate: true, PartSize: 10}}
+		}
 		return SessionOpened{Session: Session{URL: w.args[0], Expires: h.now.Add(24 * time.Hour)}}
 	case "at":
 		return SessionFound{Offset: h.offset(w)}
@@ -49,7 +52,7 @@ func (h *history) reportSending(w words) Event {
 		return Confirmed{Offset: h.offset(w), CRC64: uint64(h.offset(w))}
 	case "part-sent":
 		n := int(h.offset(w))
-		return PartSent{Part: SessionPart{Number: n, Offset: int64(n-1) * 10, Size: 10, Ref: "e" + w.args[0]}}
+		return PartSent{Part: SessionPart{Number: n, Offset: int64(n-1) * 10, Size: 10, Ref: "http://far/" + w.args[0]}}
 	case "answered":
 		answer.StatusCode = 201
 		return Answered{Response: answer, Body: []byte("ok"), BodySize: 2, CRC64: 7}
@@ -84,6 +87,7 @@ func (h *history) session(add func(when bool, format string, args ...any)) {
 	s := &h.state
 	add(s.Session.Protocol != "", "via %s", s.Session.Protocol)
 	add(s.Session.URL != "", "at %s", s.Session.URL)
+	add(s.Session.Concatenate, "in uploads of their own")
 	add(s.Session.Bytes() > 0, "%d bytes", s.Session.Bytes())
 	add(s.Session.Sent, "sent")
 	add(s.SessionsLost > 0, "lost %d", s.SessionsLost)

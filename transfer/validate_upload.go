@@ -217,6 +217,7 @@ func checkUploadHeaders(headers []Header, form bool) *Error {
 			return invalid(CodeHeaderResrvd, "headers", "the form makes its own Content-Type")
 		case name == "idempotency-key":
 			return invalid(CodeHeaderResrvd, "headers", "give the idempotency key as such")
+		case name == "upload-metadata": // of tus, for which only the user knows it
 		case name == "content-range", strings.HasPrefix(name, "upload-"), strings.HasPrefix(name, "tus-"):
 			return invalid(CodeHeaderResrvd, "headers", "%s is set by godwit itself", printable(cutBytes(h.Name, maxLabel)))
 		}

@@ -159,10 +159,12 @@ func TestNormalizeUploadAccepts(t *testing.T) {
 			s.Outgoing.Form.Subtype = "related"
 			s.Outgoing.Form.Parts[0] = FormPart{Headers: []Header{{"content-id", "<a>"}}}
 		},
-		"content type": func(s *Spec) { s.Headers = []Header{{"Content-Type", "text/plain"}, {"Content-Encoding", "gzip"}} },
-		"s3 source":    func(s *Spec) { s.Source, s.PartSize = "s3://bucket/k", 4096 },
-		"signed":       func(s *Spec) { *s = goodPresigned() },
-		"gcs":          func(s *Spec) { s.Outgoing.Protocol, s.PartSize = ProtocolGCS, 512<<10 },
+		"content type": func(s *Spec) {
+			s.Headers = []Header{{"Content-Type", "text/plain"}, {"Content-Encoding", "gzip"}, {"Upload-Metadata", "a YQ=="}}
+		},
+		"s3 source": func(s *Spec) { s.Source, s.PartSize = "s3://bucket/k", 4096 },
+		"signed":    func(s *Spec) { *s = goodPresigned() },
+		"gcs":       func(s *Spec) { s.Outgoing.Protocol, s.PartSize = ProtocolGCS, 512<<10 },
 	} {
 		in := goodUpload()
 		change(&in)

@@ -220,7 +220,9 @@ func (w *world) step() bool {
 func (w *world) start(e Effect) {
 	switch e := e.(type) {
 	case Persist:
-		w.record = copyState(w.state)
+		if w.record = copyState(w.state); w.far != nil {
+			w.far.learn(&w.record)
+		}
 	case Delete:
 		if !w.record.Purging || len(w.store.uploads) > 0 {
 			w.t.Fatalf("the record is deleted (purging: %v) while there are uploads %v", w.record.Purging, w.store.uploads)

@@ -18,6 +18,8 @@ type farSide struct {
 	sessions map[string]int64
 	known    map[string]bool
 	opened   int
+	// concatenates: parts are uploads of their own.
+	concatenates bool
 	// parts are those of a presigned upload, nil once it is aborted.
 	parts map[int]bool
 	// doubtful counts the whole requests that may have been carried out since the
@@ -35,6 +37,7 @@ func newSending(t *rapid.T) *world {
 	w.store = store{uploads: map[UploadRef]*upload{}}
 	speaks := rapid.SampledFrom([]Protocol{ProtocolPut, ProtocolPost, ProtocolTus, ProtocolRange, ProtocolS3}).Draw(t, "protocol")
 	w.far = &farSide{speaks: speaks, sessions: map[string]int64{}, known: map[string]bool{}, parts: map[int]bool{}}
+	w.far.concatenates = speaks == ProtocolTus && w.flip("concatenates")
 	spec := Spec{
 		ID: "t", Direction: Upload, Source: "file:///d/x", Destination: "http://h/x", Method: "PUT", Size: UnknownSize,
 		Retries: rapid.IntRange(0, 6).Draw(t, "retries"), WantSHA256: w.flip("digest"),
@@ -80,6 +83,14 @@ func TestSendInAnyWorld(t *testing.T) {
 	}
 }
 
+// learn notes what a record knows of.
+func (f *farSide) learn(record *State) {
+	f.known[record.Session.URL] = true
+	for _, p := range record.Session.Parts {
+		f.known[p.Ref] = true
+	}
+}
+
 // checkSending looks at what an event has done.
 func (w *world) checkSending(ev Event, before *State) {
 	after := &w.state
@@ -103,10 +114,9 @@ func (w *world) beginSend() {
 	if w.record.Session.URL != s.Session.URL {
 		w.t.Fatalf("bytes are sent to %q, recorded is %q", s.Session.URL, w.record.Session.URL)
 	}
-	if s.Session.Protocol.HasSession() && s.Session.URL == "" {
+	if s.Session.Protocol.HasSession() && s.Session.URL == "" && !(w.far.concatenates && w.record.Session.Concatenate) {
 		w.t.Fatal("bytes are sent without a session")
 	}
-	w.far.known[s.Session.URL] = true
 	if s.Session.Protocol.Resumes() {
 		return
 	}
@@ -132,6 +142,9 @@ func (w *world) atFarSide(e Effect) (Event, bool) {
 	case Digest:
 		return Digested{SHA256: "00"}, true
 	case OpenSession:
+		if f.concatenates {
+			return SessionOpened{Session: Session{Concatenate: true, PartSize: 10}}, true
+		}
 		f.opened++
 		url := fmt.Sprintf("http://h/s%d", f.opened)
 		f.sessions[url] = 0
@@ -139,7 +152,9 @@ func (w *world) atFarSide(e Effect) (Event, bool) {
 	case FindSession:
 		return f.find(w), true
 	case Send:
-		f.take(w.state.Session.URL)
+		if !f.concatenates {
+			f.take(w.state.Session.URL)
+		}
 		return nil, true
 	case Remove:
 		delete(f.sessions, e.Upload.ID)
@@ -189,6 +204,10 @@ func (f *farSide) take(url string) bool {
 // forget loses a session, or the end of one.
 func (f *farSide) forget(w *world) {
 	url := w.state.Session.URL
+	if parts := w.state.Session.Parts; f.concatenates && len(parts) > 0 {
+		delete(f.sessions, parts[0].Ref)
+		return
+	}
 	n, ok := f.sessions[url]
 	switch {
 	case !ok || n == sentBytes:
@@ -203,6 +222,10 @@ func (f *farSide) forget(w *world) {
 func (w *world) sendSome(e Send) {
 	f, s := w.far, &w.state.Session
 	n, ok := f.sessions[s.URL]
+	if f.concatenates {
+		w.sendPart(e)
+		return
+	}
 	switch {
 	case s.Protocol.HasSession() && !ok:
 		w.apply(SendFailed{Lost: true, Err: Errorf(CodeSessionLost, "send")})
@@ -236,6 +259,34 @@ func (w *world) sendSome(e Send) {
 		if !s.Has(n) {
 			w.apply(PartSent{Part: SessionPart{Number: n, Size: 10}})
 		}
+	}
+}
+
+// sendPart sends one more part as an upload of its own, or puts them together.
+func (w *world) sendPart(e Send) {
+	f, s := w.far, &w.state.Session
+	for _, p := range s.Parts {
+		if _, ok := f.sessions[p.Ref]; !ok {
+			w.apply(SendFailed{Lost: true, Err: Errorf(CodeSessionLost, "send")})
+			return
+		}
+	}
+	switch {
+	case w.rarely(8, "a part fails"):
+		w.apply(SendFailed{Unknown: true, Sent: true, Err: failed(CodeReset)})
+	case s.Bytes() == sentBytes:
+		f.done = true
+		w.apply(Answered{Response: Response{StatusCode: 201}})
+	default:
+		f.opened++
+		url := fmt.Sprintf("http://h/s%d", f.opened)
+		f.sessions[url] = 10
+		n := 1
+		for s.Has(n) {
+			n++
+		}
+		w.running = append(w.running, e)
+		w.apply(PartSent{Part: SessionPart{Number: n, Size: 10, Ref: url}})
 	}
 }
 
@@ -286,7 +337,10 @@ func (w *world) judgeSending() {
 func (w *world) judgeSessions() {
 	var left []string
 	for url, n := range w.far.sessions {
-		kept := w.state.Phase == PhaseFailed && url == w.state.Session.URL
+		kept := w.state.Phase == PhaseFailed && url == w.state.Session.URL || w.state.Phase == PhaseCompleted && w.far.concatenates
+		for _, p := range w.state.Session.Parts {
+			kept = kept || w.state.Phase == PhaseFailed && url == p.Ref
+		}
 		if url != "" && w.far.known[url] && n < sentBytes && !kept {
 			left = append(left, url)
 		}

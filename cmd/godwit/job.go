@@ -113,6 +113,9 @@ func (j *job) leaveIt(t *pb.Transfer) error {
 
 func (j *job) finish(t *pb.Transfer, elapsed time.Duration, fetched int64) error {
 	if err := client.ErrorOf(t); err != nil {
+		if !j.quiet.quiet && j.a.format == formatTable {
+			j.whereTheAnswerIs(j.a.stderr, t)
+		}
 		return err
 	}
 	return j.a.print(t, func(w io.Writer) {

@@ -231,7 +231,7 @@ func TestUploadInWords(t *testing.T) {
 			t.Errorf("%q is missing in:\n%s", want, b.String())
 		}
 	}
-	if got := summary(up, time.Second, 5); !strings.HasPrefix(got, "http://h/files/  5 B  answer 201  1.0s") {
+	if got := summary(up, time.Second, 5); !strings.HasPrefix(got, "http://h/files/  5 B  answer 201  1.0s") || !strings.HasSuffix(got, "  may have arrived twice") {
 		t.Error(got)
 	}
 	j := &job{target: target{dataDir: "/my data"}}

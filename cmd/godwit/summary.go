@@ -28,6 +28,9 @@ func summary(t *pb.Transfer, elapsed time.Duration, fetched int64) string {
 	if n := t.GetProgress().GetRestarts(); n > 0 {
 		words = append(words, counted(int(n), "restart", "restarts"))
 	}
+	if t.GetUpload().GetMaybeDuplicate() {
+		words = append(words, "may have arrived twice")
+	}
 	return strings.Join(words, "  ")
 }
 
