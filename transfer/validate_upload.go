@@ -74,8 +74,6 @@ func refuseDownloadFields(s *Spec) *Error {
 		return invalid(CodeBody, "body", "the body of an upload is its source or its form")
 	case s.BodySource != "":
 		return invalid(CodeBody, "bodySource", "the body of an upload is its source or its form")
-	case s.Size >= 0:
-		return invalid(CodeField, "size", "the size of an upload is that of its source")
 	}
 	return nil
 }

@@ -45,7 +45,6 @@ func TestNormalizeUploadRefuses(t *testing.T) {
 		{"mirrors", goodUpload, func(s *Spec) { s.Mirrors = []string{"http://h/"} }, "mirrors", CodeField},
 		{"body", goodUpload, func(s *Spec) { s.Body = []byte(canary) }, "body", CodeBody},
 		{"body source", goodUpload, func(s *Spec) { s.BodySource = "file:///d/x" }, "bodySource", CodeBody},
-		{"size", goodUpload, func(s *Spec) { s.Size = 1 }, "size", CodeField},
 		{"protocol", goodUpload, func(s *Spec) { s.Outgoing.Protocol = "ftp" }, "upload.protocol", CodeEnum},
 		{"get", goodUpload, func(s *Spec) { s.Method = "GET" }, "method", CodeMethod},
 		{"head", goodUpload, func(s *Spec) { s.Method = "HEAD" }, "method", CodeMethod},
