@@ -30,6 +30,7 @@ type fake struct {
 	remove      func(id string) error
 	watch       func(ctx context.Context, ids []string, send func(*pb.Transfer)) error
 	read        func(ctx context.Context, offset int64, send func([]byte)) error
+	spool       func(content []byte) (*pb.SpoolSourceResponse, error)
 	nodes       []*pb.Node
 	drain       func(ctx context.Context, name string) (*pb.Node, error)
 	cordon      func(name string, cordoned bool) (*pb.Node, error)
@@ -99,6 +100,19 @@ func (f *fake) WatchTransfers(ctx context.Context, r *connect.Request[pb.WatchTr
 func (f *fake) ReadTransfer(ctx context.Context, r *connect.Request[pb.ReadTransferRequest], s *connect.ServerStream[pb.ReadTransferResponse]) error {
 	f.count("read")
 	return f.read(ctx, r.Msg.GetOffset(), func(b []byte) { _ = s.Send(&pb.ReadTransferResponse{Data: b}) })
+}
+
+func (f *fake) SpoolSource(_ context.Context, s *connect.ClientStream[pb.SpoolSourceRequest]) (*connect.Response[pb.SpoolSourceResponse], error) {
+	f.count("spool")
+	var content []byte
+	for s.Receive() {
+		content = append(content, s.Msg().GetData()...)
+	}
+	if err := s.Err(); err != nil {
+		f.count("spool cut")
+		return nil, err
+	}
+	return answer(f.spool(content))
 }
 
 func (f *fake) ListNodes(context.Context, *connect.Request[pb.ListNodesRequest]) (*connect.Response[pb.ListNodesResponse], error) {

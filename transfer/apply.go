@@ -321,7 +321,8 @@ func (m *machine) worthKeeping(err *Error) bool {
 // canGoOn tells that bytes were moved that need not be moved again.
 func (m *machine) canGoOn() bool {
 	if m.uploads() {
-		return m.Session.Protocol.Resumes() && m.Session.Bytes() > 0
+		// An upload that somebody else has begun cannot be begun again.
+		return m.Session.Protocol == ProtocolS3 || m.Session.Protocol.Resumes() && m.Session.Bytes() > 0
 	}
 	return m.Gen.Resumable && m.Gen.Ledger.Count() > 0
 }

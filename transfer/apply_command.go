@@ -32,7 +32,7 @@ func (m *machine) onPause() *Error {
 		return m.conflict("pause", "its result is being published")
 	case m.Phase.Terminal():
 		return m.conflict("pause", "it has ended")
-	case m.uploads() && m.Session.Sent && m.running() && !m.repeatable():
+	case m.uploads() && m.running() && m.inDoubt():
 		return m.conflict("pause", "its request must not be made twice")
 	case !m.uploads() && m.Spec.Method != "" && m.Spec.Method != http.MethodGet:
 		return m.conflict("pause", "only GET requests can be repeated")

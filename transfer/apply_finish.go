@@ -77,14 +77,16 @@ func (m *machine) onRemoved(ev Removed) {
 	}
 }
 
-// onRemoveFailed tries again later; a far side is not bothered for ever with an
-// upload that it would forget by itself.
+// onRemoveFailed tries again later, of an upload that goes on when it ends; a far
+// side is not bothered for ever with what it would forget by itself.
 func (m *machine) onRemoveFailed(ev RemoveFailed) {
-	if m.uploads() && m.c.Now.Sub(m.Finished) > closePatience {
+	switch {
+	case m.uploads() && !m.Phase.Terminal():
+	case m.uploads() && m.c.Now.Sub(m.Finished) > closePatience:
 		m.onRemoved(Removed{Upload: ev.Upload})
-		return
+	default:
+		m.do(After{Delay: Backoff(minStoreRetries, m.c.Random), Effect: Remove{Upload: ev.Upload}})
 	}
-	m.do(After{Delay: Backoff(minStoreRetries, m.c.Random), Effect: Remove{Upload: ev.Upload}})
 }
 
 func (m *machine) onOpenFailed(ev OpenFailed) {
@@ -135,11 +137,7 @@ func (m *machine) restart(err *Error) {
 // retryLater gives the slot back and tries again after a while, until the
 // budget is spent. Progress refills the budget.
 func (m *machine) retryLater(err *Error, budget int) {
-	if done := m.moved(); done > m.HighWater {
-		m.HighWater, m.Failures = done, 0
-	}
-	m.Failures++
-	if m.Failures > budget {
+	if m.spent(budget) {
 		m.end(PhaseFailed, err)
 		return
 	}
@@ -148,6 +146,16 @@ func (m *machine) retryLater(err *Error, budget int) {
 	delay := max(err.RetryAfter, Backoff(m.Failures, m.c.Random))
 	m.halt()
 	m.queue(m.c.Now.Add(delay))
+}
+
+// spent counts a failure and tells that there were more in a row without progress
+// than may be.
+func (m *machine) spent(budget int) bool {
+	if done := m.moved(); done > m.HighWater {
+		m.HighWater, m.Failures = done, 0
+	}
+	m.Failures++
+	return m.Failures > budget
 }
 
 // refuse handles an answer that will not change: the next mirror, a pause for

@@ -127,6 +127,10 @@ func (w *world) change() {
 
 // losePart makes the store forget one part.
 func (w *world) losePart() {
+	if w.far != nil {
+		w.far.forget(w)
+		return
+	}
 	if up, ok := w.store.uploads[w.state.Gen.Upload]; ok {
 		for _, n := range slices.Sorted(maps.Keys(up.parts)) {
 			delete(up.parts, n)

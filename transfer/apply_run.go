@@ -33,20 +33,13 @@ func (m *machine) onRecovered() {
 	}
 }
 
-// interrupted notes that an upload was cut off whose last request may have been
-// carried out, and ends one that must not be repeated.
+// interrupted ends an upload that was cut off while its request was in doubt.
 func (m *machine) interrupted() bool {
-	if !m.uploads() || !m.running() || m.Session.Protocol == "" || m.Session.Protocol.Resumes() {
+	if !m.uploads() || !m.running() || !m.inDoubt() {
 		return false
 	}
-	if !m.repeatable() && m.Session.Sent {
-		m.end(PhaseFailed, m.maybeDuplicate(nil))
-		return true
-	}
-	o := &m.Spec.Outgoing
-	m.MaybeDuplicate = m.MaybeDuplicate || m.Session.Sent && o.RepeatUnsafe && o.IdempotencyKey == ""
-	m.Restarts++
-	return false
+	m.end(PhaseFailed, m.maybeDuplicate(nil))
+	return true
 }
 
 func (m *machine) onGranted() {

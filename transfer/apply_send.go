@@ -1,21 +1,25 @@
 package transfer
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Uploads: a session in place of a generation. What the far side has counts, so
 // it is asked before anything is sent again; and what it cannot be asked about
 // is not repeated unless that does no harm.
 
 const (
-	// maxSessionsLost bounds how often in a row the far side may forget what it
-	// had before the upload gives up.
+	// maxSessionsLost bounds how often the far side may forget what it had before
+	// the upload gives up.
 	maxSessionsLost = 3
 	// sendCheckpoint is the least time between two records of mere progress. The
 	// far side knows better, so that a lost one costs nothing but a reading of
 	// the source.
 	sendCheckpoint = 2 * time.Second
-	// closePatience is how long a far side is asked to forget an upload that has
-	// ended otherwise.
+	// closePatience is how long a far side is asked to forget what is left of an
+	// upload that has ended.
 	closePatience = time.Hour
 )
 
@@ -34,6 +38,9 @@ func (m *machine) sendNext() {
 		m.choose(m.Spec.Outgoing.Protocol, "it was asked for")
 	}
 	s := &m.Session
+	if s.Protocol == ProtocolS3 && s.PartSize == 0 {
+		s.PartSize = m.Spec.presignedPartSize()
+	}
 	switch {
 	case m.SHA256 == "" && (m.wantsSHA256() || m.Spec.Outgoing.DigestHeaders):
 		m.do(Digest{})
@@ -48,26 +55,32 @@ func (m *machine) sendNext() {
 	}
 }
 
+// choose begins with nothing at the far side.
 func (m *machine) choose(p Protocol, reason string) {
 	m.Session = Session{Protocol: p, Reason: reason}
-	if p == ProtocolS3 {
-		m.Session.PartSize = m.Spec.presignedPartSize()
-	}
 }
 
-// send sends what the far side does not have. A request that must not be made
-// twice is recorded before it is made.
+// send sends what the far side does not have. A request that holds everything is
+// recorded before it is made: nobody could be asked about it later.
 func (m *machine) send(from int64) {
-	if !m.repeatable() {
-		if m.Session.Sent {
+	if !m.Session.Protocol.Resumes() {
+		if m.inDoubt() {
 			m.end(PhaseFailed, m.maybeDuplicate(m.Err))
 			return
+		}
+		if m.Session.Sent {
+			m.Restarts++
+			m.MaybeDuplicate = m.MaybeDuplicate || !m.harmless()
 		}
 		m.Session.Sent = true
 		m.persist()
 	}
 	m.do(Send{From: from})
 }
+
+// inDoubt tells that a request may have been carried out that must not be
+// repeated.
+func (m *machine) inDoubt() bool { return m.Session.Sent && !m.repeatable() }
 
 func (m *machine) maybeDuplicate(cause *Error) *Error {
 	e := Errorf(CodeMaybeDuplicate, "nobody knows whether the far side has carried out the request, and it must not be repeated")
@@ -106,7 +119,7 @@ func (m *machine) onSessionOpened(ev SessionOpened) {
 	m.Session = ev.Session
 	m.Session.Protocol, m.Session.Reason = protocol, reason
 	m.persist()
-	m.send(0)
+	m.send(m.Session.Offset)
 }
 
 // onSessionFound goes on from what the far side has.
@@ -117,11 +130,14 @@ func (m *machine) onSessionFound(ev SessionFound) {
 	if !ev.Expires.IsZero() {
 		m.Session.Expires = ev.Expires
 	}
-	if ev.Offset < m.Session.Offset {
+	switch size := m.Spec.ContentSize(); {
+	case ev.Offset > size:
+		m.end(PhaseFailed, Errorf(CodeUploadProtocol, "the far side says that it has %d bytes of %d", ev.Offset, size))
+	case ev.Offset < m.Session.Offset:
 		m.sessionLost(Errorf(CodeSessionLost, "the far side has %d bytes, it had %d before", ev.Offset, m.Session.Offset))
-		return
+	default:
+		m.send(ev.Offset)
 	}
-	m.send(ev.Offset)
 }
 
 func (m *machine) onConfirmed(ev Confirmed) {
@@ -147,7 +163,7 @@ func (m *machine) onPartSent(ev PartSent) {
 }
 
 func (m *machine) progressed() {
-	m.SourcesTried, m.SessionsLost = 0, 0
+	m.SourcesTried = 0
 	m.attended()
 }
 
@@ -171,83 +187,109 @@ func (m *machine) onSendFailed(ev SendFailed) {
 	}
 	m.attempted(ev.Err.Status, ev.Err)
 	if ev.Response.StatusCode != 0 {
-		m.Response = ev.Response
-		m.Answer, m.AnswerSize = ev.Body, ev.BodySize
+		m.Response, m.Answer, m.AnswerSize = ev.Response, ev.Body, ev.BodySize
 	}
-	unsafe := m.Spec.Outgoing.RepeatUnsafe && m.Spec.Outgoing.IdempotencyKey == ""
-	switch {
-	case !ev.Unknown:
+	if !ev.Unknown {
 		m.Session.Sent = false
-	case !m.repeatable():
-		m.end(PhaseFailed, m.maybeDuplicate(ev.Err))
-		return
-	case m.Session.Concatenate, unsafe && !m.Session.Protocol.Resumes():
+	} else if m.Session.Concatenate {
 		// What would put the same parts together makes another upload of them.
 		m.MaybeDuplicate = true
 	}
-	if ev.Sent && !m.Session.Protocol.Resumes() {
-		m.Restarts++
-	}
+	asks := m.Session.Protocol.HasSession() && m.Session.URL != "" || m.Session.Protocol == ProtocolRange
 	switch {
+	case m.inDoubt():
+		m.end(PhaseFailed, m.maybeDuplicate(ev.Err))
 	case ev.Lost:
 		m.sessionLost(ev.Err)
-	case ev.Err.Code == CodeUploadOffset && m.Failures < m.Spec.Retries:
-		m.Failures++
-		m.Err = ev.Err
-		m.do(Halt{})
-		m.do(FindSession{})
+	case ev.Err.Code == CodeUploadOffset && asks:
+		m.askAgain(ev.Err)
 	default:
 		m.onSourceFailed(ev.Err, 0)
 	}
+	if ev.Sent && !ev.Unknown && !m.Session.Protocol.Resumes() && !m.Phase.Terminal() {
+		m.Restarts++
+	}
 }
 
-// restartSending drops what was sent: bytes that came back otherwise, or of a
-// source that changed, in which case there is nothing left to send.
-func (m *machine) restartSending(err *Error) {
-	if err.Code == CodeSourceChanged {
+// askAgain asks at once what the far side has, because it had something else than
+// was thought.
+func (m *machine) askAgain(err *Error) {
+	if m.spent(m.Spec.Retries) {
 		m.end(PhaseFailed, err)
 		return
 	}
-	m.dropSession()
-	m.retryLater(err, m.Spec.Retries)
+	m.Err = err
+	m.do(Halt{})
+	m.do(FindSession{})
 }
 
-// sessionLost begins again, because the far side has forgotten what it had.
+// restartSending begins again because of what came back. Of a source that changed
+// there is nothing left to send.
+func (m *machine) restartSending(err *Error) {
+	switch err.Code {
+	case CodeSourceChanged:
+		m.end(PhaseFailed, err)
+	case CodeSessionLost:
+		m.sessionLost(err)
+	default:
+		m.sendAgain(err)
+	}
+}
+
+// sessionLost begins again because the far side has forgotten what it had, if it
+// lets anybody begin.
 func (m *machine) sessionLost(err *Error) {
 	m.SessionsLost++
-	if m.SessionsLost > maxSessionsLost {
+	if m.SessionsLost > maxSessionsLost || m.Session.Protocol == ProtocolS3 {
 		m.end(PhaseFailed, err)
 		return
 	}
-	m.dropSession()
-	m.retryLater(err, m.Spec.Retries)
+	m.sendAgain(err)
 }
 
-// dropSession forgets an upload; its protocol stays.
-func (m *machine) dropSession() {
+// sendAgain drops what was sent and sends it later.
+func (m *machine) sendAgain(err *Error) {
+	left := m.dropSession()
+	m.retryLater(err, m.Spec.Retries)
+	if !m.Phase.Terminal() {
+		m.removeAll(left)
+	}
+}
+
+// dropSession takes nothing for sent any more, and returns what becomes garbage
+// at the far side by that. Its protocol stays, and that a request is in doubt.
+func (m *machine) dropSession() []UploadRef {
 	if m.Session.Bytes() > 0 {
 		m.Restarts++
 	}
 	m.HighWater = 0
-	m.choose(m.Session.Protocol, m.Session.Reason)
+	sent := m.Session.Sent
+	left := m.setAside("")
+	m.Session.Sent = sent
+	return left
 }
 
-// forgetSession makes what the far side keeps garbage, to be removed once that is
-// recorded.
-func (m *machine) forgetSession() {
+// forgetSession makes everything that the far side keeps garbage, to be removed
+// once that is recorded.
+func (m *machine) forgetSession() { m.setAside(m.Spec.Outgoing.Presigned.AbortURL) }
+
+func (m *machine) setAside(abort string) (left []UploadRef) {
 	s := &m.Session
-	for _, url := range s.leftovers(m.Spec.Outgoing.Presigned.AbortURL) {
-		m.Garbage = append(m.Garbage, UploadRef{Name: string(s.Protocol), ID: url})
+	for _, url := range s.leftovers(abort) {
+		left = append(left, UploadRef{Name: string(s.Protocol), ID: url})
 	}
+	m.Garbage = append(slices.Clone(m.Garbage), left...)
 	m.choose(s.Protocol, s.Reason)
+	return left
 }
 
-// leftovers are the URLs that the far side is to be asked to delete.
+// leftovers are the URLs that the far side is to be asked to delete. A presigned
+// upload that was let go has no part size any more.
 func (s *Session) leftovers(abort string) (urls []string) {
 	if s.URL != "" {
 		urls = append(urls, s.URL)
 	}
-	if s.Protocol == ProtocolS3 && abort != "" {
+	if s.PartSize > 0 && s.Protocol == ProtocolS3 && abort != "" {
 		urls = append(urls, abort)
 	}
 	if s.Concatenate {
@@ -267,4 +309,27 @@ func (s *Session) add(p SessionPart) bool {
 		s.Parts = append(append(append(parts, s.Parts[:i]...), p), s.Parts[i:]...)
 	}
 	return !found
+}
+
+// redirectSending goes on at another URL. A session has a URL of its own, of the
+// same origin: at another origin the upload begins anew.
+func (m *machine) redirectSending(url string) {
+	if s := &m.Session; originOf(url) != originOf(m.Spec.Destination) && s.Protocol != ProtocolS3 {
+		m.dropSession()
+		if m.Spec.Outgoing.Protocol == ProtocolAuto {
+			s.Protocol, s.Reason = "", ""
+		}
+	}
+	if m.Spec.Outgoing.Protocol == ProtocolS3 {
+		url = unescapePartToken(url)
+	}
+	m.Spec.Destination = url
+	m.SourcesTried = 0
+}
+
+// originOf is scheme, host and port of a canonical URL.
+func originOf(url string) string {
+	scheme, rest, _ := strings.Cut(url, "://")
+	authority, _ := cutAuthority(rest)
+	return scheme + "://" + authority
 }

@@ -13,7 +13,13 @@ func (m *machine) onUpdate(ev Update) *Error {
 	if err != nil {
 		return err
 	}
+	if m.uploads() {
+		if err := checkUploadHeaders(headers, len(m.Spec.Outgoing.Form.Parts) > 0); err != nil {
+			return err
+		}
+	}
 	m.Spec.Headers = headers
+	before := len(m.Garbage)
 	if ev.Source != nil {
 		m.replaceSource(*ev.Source)
 	}
@@ -33,6 +39,7 @@ func (m *machine) onUpdate(ev Update) *Error {
 		m.Spec.CompletionGroup = *ev.CompletionGroup
 	}
 	m.persist()
+	m.removeAll(m.Garbage[before:])
 	if m.Phase == PhaseQueued {
 		m.do(Queue{NotBefore: m.NotBefore})
 	}
@@ -75,9 +82,7 @@ const sourceReplaced = -1
 // the same validator and length mean that it goes on where it was.
 func (m *machine) replaceSource(url string) {
 	if m.uploads() {
-		// A session has a URL of its own, parts and ranges are what they were.
-		m.Spec.Destination = url
-		m.SourcesTried = 0
+		m.redirectSending(url)
 		return
 	}
 	m.Spec.Source, m.Spec.Mirrors = url, nil

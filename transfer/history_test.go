@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,14 +104,7 @@ func parseWords(line string) words {
 	return w
 }
 
-func (w words) has(arg string) bool {
-	for _, a := range w.args {
-		if a == arg {
-			return true
-		}
-	}
-	return false
-}
+func (w words) has(arg string) bool { return slices.Contains(w.args, arg) }
 
 func (w words) number(t *testing.T, key string, otherwise int64) int64 {
 	s, ok := w.named[key]
@@ -144,6 +138,9 @@ func (h *history) begin(w words) {
 	}
 	if m := w.named["method"]; m != "" {
 		spec.Method = m
+	}
+	if p := w.named["upload"]; p != "" {
+		outgoing(w, Protocol(p), &spec, h.t)
 	}
 	h.state = State{Spec: spec, Nonce: "n", Phase: PhaseIdle, Created: h.now, Traits: Traits{
 		MinPart: 1, MaxPart: 1 << 30, PreferredPart: 10, MaxParts: 100,
@@ -200,7 +197,8 @@ func (h *history) parse(w words) Event {
 	case "woken":
 		return Woken{}
 	case "resolved":
-		return parseResolved(w)
+		u := parseUpdate(w)
+		return Resolved{Found: !w.has("none"), Source: u.Source, Headers: u.Headers}
 	case "granted":
 		return Granted{}
 	case "revoked":
@@ -214,11 +212,6 @@ func (h *history) parse(w words) Event {
 	default:
 		return h.report(w)
 	}
-}
-
-func parseResolved(w words) Resolved {
-	u := parseUpdate(w)
-	return Resolved{Found: !w.has("none"), Source: u.Source, Headers: u.Headers}
 }
 
 // history shows the requests that are remembered.
@@ -284,12 +277,11 @@ func (h *history) report(w words) Event {
 			UploadLost: w.has("upload-lost"), PartLost: w.has("part-lost"), Exists: w.has("exists"), Err: h.failure(w),
 		}
 	case "removed":
-		return Removed{Upload: UploadRef{Name: "/d/x", ID: w.args[0]}}
+		return Removed{Upload: h.garbage(w.args[0])}
 	case "remove-failed":
-		return RemoveFailed{Upload: UploadRef{Name: "/d/x", ID: w.args[0]}, Err: Errorf(CodeStoreUnavailable, "")}
+		return RemoveFailed{Upload: h.garbage(w.args[0]), Err: Errorf(CodeStoreUnavailable, "")}
 	}
-	h.t.Fatalf("no event is called %q", w.name)
-	return nil
+	return h.reportSending(w)
 }
 
 func (h *history) failure(w words) *Error {
@@ -353,7 +345,7 @@ func (h *history) effect(e Effect) string {
 	case After:
 		return fmt.Sprintf("After %v: %s", e.Delay, h.effect(e.Effect))
 	}
-	return strings.TrimPrefix(fmt.Sprintf("%T", e), "transfer.")
+	return effectOfSending(e)
 }
 
 // summary is the state in one line, without what is at its default.
@@ -377,6 +369,7 @@ func (h *history) summary() string {
 	add(s.SourceIndex > 0, "on the mirror")
 	add(len(s.Garbage) > 0, "garbage %d", len(s.Garbage))
 	add(s.Skipped, "skipped")
+	h.session(add)
 	add(!s.Acknowledged.IsZero(), "acknowledged")
 	add(s.Purging, "purging")
 	add(s.CancelWanted, "cancel wanted")

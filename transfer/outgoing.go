@@ -2,8 +2,8 @@ package transfer
 
 import (
 	"cmp"
-	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -74,7 +74,8 @@ type Outgoing struct {
 // carry signatures.
 type Presigned struct {
 	// PartURLs take the parts 1, 2, …; without any, the destination's URL is
-	// used with the part's number in place of "{part}".
+	// used with the part's number in place of "{part}", which may come as
+	// "%7Bpart%7D" and is kept as "{part}".
 	PartURLs []string
 	// CompleteURL takes CompleteMultipartUpload, AbortURL AbortMultipartUpload.
 	// ObjectURL, for HEAD, tells whether it was completed; "" if not known.
@@ -128,7 +129,8 @@ type Session struct {
 	Checksum string
 	// Expires is when the far side forgets it, zero if that is not known.
 	Expires time.Time
-	// Sent: a request that must not be repeated may have reached the far side.
+	// Sent: the one request that holds everything was made, and may have been
+	// carried out.
 	Sent bool
 }
 
@@ -198,17 +200,24 @@ func (s *Spec) presignedPartSize() int64 {
 // MaxPresigned is how many parts a presigned upload may have.
 const MaxPresigned = 10000
 
+// PartURL is where part n, from 1 on, of a presigned upload goes; "" when there
+// is no URL for it.
+func (s *Spec) PartURL(n int) string {
+	if urls := s.Outgoing.Presigned.PartURLs; len(urls) > 0 {
+		if n < 1 || n > len(urls) {
+			return ""
+		}
+		return urls[n-1]
+	}
+	return strings.ReplaceAll(s.Destination, partToken, strconv.Itoa(n))
+}
+
 // repeatable tells that a request of this upload may be made again although an
 // earlier one may have been carried out.
-func (s *State) repeatable() bool {
-	o := &s.Spec.Outgoing
-	if s.Session.Protocol.Resumes() || o.IdempotencyKey != "" || o.RepeatUnsafe {
-		return true
-	}
-	// RFC 9110, section 9.2.2.
-	switch strings.ToUpper(s.Spec.Method) {
-	case http.MethodPut, http.MethodDelete:
-		return true
-	}
-	return false
+func (s *State) repeatable() bool { return s.harmless() || s.Spec.Outgoing.RepeatUnsafe }
+
+// harmless tells that the far side notices a repetition, or that it does not
+// matter.
+func (s *State) harmless() bool {
+	return s.Session.Protocol.Resumes() || s.Spec.Outgoing.IdempotencyKey != "" || idempotent(s.Spec.Method)
 }

@@ -131,7 +131,7 @@ type State struct {
 	Pauses []PauseReason
 	Gen    Generation
 	// Session belongs to uploads, in place of Gen; SessionsLost counts how often
-	// in a row the far side had forgotten one.
+	// the far side had forgotten one.
 	Session      Session
 	SessionsLost int
 	// Answer is the body of the far side's answer to an upload; AnswerSize is its

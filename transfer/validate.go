@@ -30,7 +30,7 @@ const (
 // change its argument. The error names the field, never a secret value.
 func Normalize(s Spec) (Spec, *Error) {
 	for _, step := range [...]func(*Spec) *Error{
-		normalizeID, normalizeEnums, normalizeEnds, normalizeRequest,
+		normalizeID, normalizeEnums, normalizeEnds, normalizeOutgoing, normalizeRequest,
 		normalizeChecksum, checkNumbers, normalizeRecoverable, checkLabels,
 		checkSets, normalizeAttention, normalizeNotifications,
 	} {
@@ -70,20 +70,18 @@ func oneOf[T ~string](word *T, allowed ...T) bool {
 
 // normalizeEnds brings source, mirrors and destination into canonical form.
 func normalizeEnds(s *Spec) *Error {
-	far, near := &s.Source, &s.Destination
-	farField, nearField := "source", "destination"
 	if s.Direction == Upload {
-		far, near, farField, nearField = near, far, nearField, farField
+		return normalizeUploadEnds(s)
 	}
-	canonical, err := NormalizeURL(*far, farField)
+	far, err := NormalizeURL(s.Source, "source")
 	if err != nil {
 		return err
 	}
-	location, err := ParseDestination(*near, nearField)
+	near, err := ParseDestination(s.Destination, "destination")
 	if err != nil {
 		return err
 	}
-	*far, *near = canonical, location.String()
+	s.Source, s.Destination = far, near.String()
 	if len(s.Mirrors) > maxMirrors {
 		return invalid(CodeURLInvalid, "mirrors", "at most %d mirrors", maxMirrors)
 	}
@@ -100,9 +98,6 @@ func normalizeEnds(s *Spec) *Error {
 func normalizeRequest(s *Spec) *Error {
 	if s.Method == "" {
 		s.Method = "GET"
-		if s.Direction == Upload {
-			s.Method = "PUT"
-		}
 	}
 	if len(s.Method) > maxMethod || !httpguts.ValidHeaderFieldName(s.Method) {
 		return invalid(CodeMethod, "method", "a method is a token of at most %d bytes", maxMethod)

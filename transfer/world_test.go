@@ -33,6 +33,8 @@ type world struct {
 	body int
 	// fetching is the upload that the running Fetch writes to.
 	fetching UploadRef
+	// far is the far side of an upload, nil for a download.
+	far *farSide
 	// deleted: the record is gone.
 	deleted bool
 	// wanted: a slot was asked for and not given.
@@ -100,7 +102,9 @@ func (w *world) apply(ev Event) {
 	if err != nil && (len(effects) > 0 || state.Phase != before.Phase) {
 		w.t.Fatalf("%T was refused (%v) but had effects %v", ev, err, effects)
 	}
-	w.state = state
+	if w.state = state; w.far != nil && err == nil {
+		w.checkSending(ev, &before)
+	}
 	for _, e := range effects {
 		w.t.Logf("    %T%+v", e, e)
 		if _, halt := e.(Halt); halt {
@@ -216,7 +220,9 @@ func (w *world) step() bool {
 func (w *world) start(e Effect) {
 	switch e := e.(type) {
 	case Persist:
-		w.record = copyState(w.state)
+		if w.record = copyState(w.state); w.far != nil {
+			w.far.learn(&w.record)
+		}
 	case Delete:
 		if !w.record.Purging || len(w.store.uploads) > 0 {
 			w.t.Fatalf("the record is deleted (purging: %v) while there are uploads %v", w.record.Purging, w.store.uploads)
@@ -233,6 +239,9 @@ func (w *world) start(e Effect) {
 	case Remove:
 		w.checkRemoval(e)
 		w.running = append(w.running, e)
+	case Send:
+		w.beginSend()
+		w.running = append(w.running, e)
 	default:
 		w.running = append(w.running, e)
 	}
@@ -244,7 +253,7 @@ func (w *world) checkRemoval(e Remove) {
 	if slices.Contains(w.running, Effect(Fetch{})) && w.fetching == e.Upload {
 		w.t.Fatalf("upload %v is removed while parts are written to it", e.Upload)
 	}
-	if w.record.Gen.Upload == e.Upload || !slices.Contains(w.record.Garbage, e.Upload) {
+	if w.record.Gen.Upload == e.Upload || w.record.Session.URL != "" && w.record.Session.URL == e.Upload.ID || !slices.Contains(w.record.Garbage, e.Upload) {
 		w.t.Fatalf("upload %v is removed but not recorded as garbage", e.Upload)
 	}
 }
@@ -254,6 +263,10 @@ func (w *world) finish(e Effect) {
 	w.now = w.now.Add(time.Second)
 	if fetch, ok := e.(Fetch); ok {
 		w.fetch(fetch)
+		return
+	}
+	if send, ok := e.(Send); ok {
+		w.sendSome(send)
 		return
 	}
 	switch {
@@ -273,7 +286,7 @@ func (w *world) finish(e Effect) {
 func (w *world) atStore(e Effect) bool {
 	switch e := e.(type) {
 	case Begin, ListParts, Digest, CheckDestination:
-		return true
+		return w.far == nil
 	case Complete:
 		// Refused after it has happened unnoticed, nobody could know better.
 		return w.store.published != e.Token
@@ -284,6 +297,8 @@ func (w *world) atStore(e Effect) bool {
 // failure is how an operation reports that nobody knows its outcome.
 func (w *world) failure(e Effect) Event {
 	switch e := e.(type) {
+	case Probe, OpenSession, FindSession:
+		return SendFailed{Err: failed(rapid.SampledFrom([]Code{CodeReset, CodeStatusRetry, CodeStatus, CodeOffline, CodeUploadLocked}).Draw(w.t, "code"))}
 	case Open:
 		code := rapid.SampledFrom([]Code{CodeReset, CodeStatusRetry, CodeStatus, CodeOffline, CodeRangeIgnored, CodeSourceChanged}).Draw(w.t, "code")
 		return OpenFailed{Err: failed(code)}
@@ -292,6 +307,9 @@ func (w *world) failure(e Effect) Event {
 	case Announce:
 		return Announced{}
 	case Remove:
+		if w.far != nil && w.now.Sub(w.state.Finished) > closePatience {
+			delete(w.far.known, e.Upload.ID) // it is left to the far side
+		}
 		return RemoveFailed{Upload: e.Upload, Err: Errorf(CodeStoreUnavailable, "remove")}
 	}
 	return StoreFailed{Err: Errorf(CodeStoreUnavailable, "%T", e)}
@@ -308,6 +326,11 @@ func failed(code Code) *Error {
 
 // execute does what an effect asks for and returns the report.
 func (w *world) execute(e Effect) Event {
+	if w.far != nil {
+		if ev, ok := w.atFarSide(e); ok {
+			return ev
+		}
+	}
 	switch e := e.(type) {
 	case Open:
 		return w.open(e)

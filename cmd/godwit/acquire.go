@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -127,7 +128,7 @@ func (q *acquirer) acquire(ctx context.Context, want *pb.Transfer) (acquired, er
 func (q *acquirer) createOrGet(ctx context.Context, want *pb.Transfer) (got *pb.Transfer, same bool, err error) {
 	got, err = q.s.Create(ctx, want, q.start)
 	if client.CodeOf(err) != string(transfer.CodeIDConflict) {
-		return got, true, err
+		return got, err != nil || !q.s.sourceChanged(got, time.Now()), err
 	}
 	got, err = q.s.Get(ctx, want.GetId())
 	return got, false, err
@@ -148,7 +149,7 @@ func (q *acquirer) settle(ctx context.Context, t *pb.Transfer, same bool) (found
 	case another:
 		return acquired{}, true, nil
 	case dropAndAnother:
-		_, err = q.s.Cancel(ctx, t.GetId(), "replaced by the same download with other options")
+		_, err = q.s.Cancel(ctx, t.GetId(), "replaced by the same command with other options")
 		return acquired{}, true, err
 	case refuse:
 		return acquired{}, false, &failure{code: string(transfer.CodeIDConflict), message: fmt.Sprintf(
@@ -165,10 +166,37 @@ func waysOut(id string) string {
 		"  or end it, which removes its bytes: godwit transfer cancel %s; or choose another --id.", id, id)
 }
 
+// sourceChanged tells that a file of this machine was written to after its upload
+// was created, which sends what there was then and nothing else.
+func (s *session) sourceChanged(t *pb.Transfer, now time.Time) bool {
+	if !s.embedded() || t.GetDirection() != pb.Transfer_UPLOAD {
+		return false
+	}
+	sources := []string{t.GetSource().GetUrl()}
+	for _, p := range t.GetUpload().GetForm().GetParts() {
+		sources = append(sources, p.GetSource().GetUrl())
+	}
+	for _, source := range sources {
+		path, isFile := strings.CutPrefix(source, "file://")
+		if !isFile {
+			continue
+		}
+		info, err := os.Stat(path)
+		// A time in the future says nothing.
+		if err == nil && info.ModTime().After(t.GetCreateTime().AsTime()) && !info.ModTime().After(now) {
+			return true
+		}
+	}
+	return false
+}
+
 // resultInPlace tells whether the result is there and as long as it was. Files
 // of an embedded node are this machine's; everything else is read at its last
-// byte.
+// byte. What was uploaded is the far side's.
 func (s *session) resultInPlace(ctx context.Context, t *pb.Transfer) (bool, error) {
+	if t.GetDirection() == pb.Transfer_UPLOAD {
+		return true, nil
+	}
 	size := t.GetProgress().GetBytesDone()
 	if path, isFile := strings.CutPrefix(t.GetDestination().GetUrl(), "file://"); isFile && s.embedded() {
 		info, err := os.Stat(path)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// sameCommand is how to go on with an interrupted get: the command itself,
+// sameCommand is how to go on with an interrupted get or put: the command itself,
 // quoted for a shell, unless it holds what must not be echoed.
 func sameCommand(args []string) string {
 	for _, arg := range args {
@@ -16,10 +16,15 @@ func sameCommand(args []string) string {
 	return "godwit " + quoteAll(args)
 }
 
-// mayBeSecret tells arguments that can carry a credential: headers, and URLs
-// with a query or with userinfo.
+// mayBeSecret tells arguments that can carry a credential: headers, parts of
+// forms, and URLs with a query or with userinfo.
 func mayBeSecret(arg string) bool {
-	if arg == "--header" || strings.HasPrefix(arg, "--header=") || strings.HasPrefix(arg, "-H") {
+	for _, flag := range []string{"--header", "--form"} {
+		if arg == flag || strings.HasPrefix(arg, flag+"=") {
+			return true
+		}
+	}
+	if strings.HasPrefix(arg, "-H") || strings.HasPrefix(arg, "-F") {
 		return true
 	}
 	_, value, found := strings.Cut(arg, "=")

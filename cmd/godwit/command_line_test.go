@@ -17,6 +17,9 @@ func TestSameCommandKeepsSecrets(t *testing.T) {
 		{"get", "http://u:sesame@h/x"},
 		{"get", "--mirror=http://h/x?sesame", "http://h/x"},
 		{"get", "http://h/%zz:sesame"},
+		{"put", "--form", "password=sesame", "http://h/x"},
+		{"put", "--form=password=sesame", "http://h/x"},
+		{"put", "-Fpassword=sesame", "http://h/x"},
 	} {
 		if got := sameCommand(args); strings.Contains(got, "sesame") || got == "" {
 			t.Errorf("%q: %s", args, got)

@@ -35,6 +35,55 @@ func answerText(t *pb.Transfer) string {
 	return fmt.Sprintf("%d from %s, %s", r.GetStatusCode(), r.GetActualUrl(), resumable)
 }
 
+// sourceText is where the bytes come from; a form names its parts.
+func sourceText(t *pb.Transfer) string {
+	parts := t.GetUpload().GetForm().GetParts()
+	if len(parts) == 0 {
+		return t.GetSource().GetUrl()
+	}
+	var names []string
+	for _, p := range parts {
+		name := p.GetName()
+		if source := p.GetSource().GetUrl(); source != "" {
+			name += "=@" + source
+		}
+		names = append(names, name)
+	}
+	return "a form: " + strings.Join(names, ", ")
+}
+
+// protocolText is how an upload is sent, and why.
+func protocolText(u *pb.Upload) string {
+	switch chosen := u.GetChosenProtocol(); {
+	case chosen == "":
+		return u.GetProtocol()
+	case u.GetChosenReason() != "":
+		return chosen + ", because " + u.GetChosenReason()
+	default:
+		return chosen
+	}
+}
+
+// answerBody is how much of the answer to an upload there is to read.
+func answerBody(t *pb.Transfer) string {
+	r := t.GetResponse()
+	if r.GetBodyBytes() == 0 {
+		return ""
+	}
+	text := humanBytes(r.GetBodyBytes()) + ", see godwit transfer cat"
+	if r.GetBodyTruncated() {
+		text = "the first " + text
+	}
+	return text
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return ""
+}
+
 func labelText(labels map[string]string) string {
 	var pairs []string
 	for _, key := range slices.Sorted(maps.Keys(labels)) {

@@ -86,10 +86,11 @@ func TestTablesAreHarmlessAndAligned(t *testing.T) {
 	other := sample()
 	other.Id, other.Status, other.Progress = "a-longer-id", pb.Transfer_PAUSED, &pb.Progress{BytesDone: 5}
 	other.PauseReasons = []pb.Transfer_PauseReason{pb.Transfer_APPLICATION, pb.Transfer_NO_NETWORK}
+	other.Direction, other.Source, other.Destination = pb.Transfer_UPLOAD, other.GetDestination(), &pb.Endpoint{Url: "https://far/y"}
 	a.listTable(&b, []*pb.Transfer{sample(), other}, time.Unix(1100, 0))
-	want := `ID           STATUS                            PROGRESS  SIZE     NODE  AGE    SOURCE
-t1           running                           50%       2.0 KiB  n1    1m40s  https://h/x
-a-longer-id  paused (application, no network)  5 B       -        n1    1m40s  https://h/x
+	want := `ID           STATUS                            PROGRESS  SIZE     NODE  AGE    DIRECTION  URL
+t1           running                           50%       2.0 KiB  n1    1m40s  download   https://h/x
+a-longer-id  paused (application, no network)  5 B       -        n1    1m40s  upload     https://far/y
 `
 	if b.String() != want {
 		t.Errorf("got\n%s", b.String())

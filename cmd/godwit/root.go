@@ -15,10 +15,11 @@ func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "godwit",
 		Short: "Move big files in the background, and do not let go of them",
-		Long: `godwit downloads big files and survives whatever happens meanwhile: the same
-command, run again after any crash, goes on where it was.`,
+		Long: `godwit downloads and uploads big files and survives whatever happens meanwhile:
+the same command, run again after any crash, goes on where it was.`,
 		Example: `  godwit get https://example.com/big.iso
   godwit get https://example.com/big.iso s3://bucket/big.iso
+  godwit put big.iso https://example.com/uploads/big.iso
   godwit serve --file-root /srv/files
   godwit transfer ls --server http://127.0.0.1:7480`,
 		SilenceErrors:     true,
@@ -42,7 +43,7 @@ command, run again after any crash, goes on where it was.`,
 		return usagef("%s; see '%s --help'", flagTrouble(err), cmd.CommandPath())
 	})
 	root.AddCommand(
-		newGet(a), newServe(a), newTransfer(a), newGroup(a), newCompletion(a), newTask(a), newNode(a), newDoctor(a), newDemo(a),
+		newGet(a), newPut(a), newServe(a), newTransfer(a), newGroup(a), newCompletion(a), newTask(a), newNode(a), newDoctor(a), newDemo(a),
 		newVersion(a), newCompletionScript(a),
 	)
 	return root

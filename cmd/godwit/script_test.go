@@ -48,8 +48,14 @@ func runScripts(t *testing.T, dir string, variables map[string]string) {
 		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Condition: func(name string) (bool, error) {
+			if name == "uploads" {
+				return nodesUpload, nil
+			}
+			return false, fmt.Errorf("there is no condition %q", name)
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exit": exitStatus, "origin": commandOrigin, "same": sameContent, "serve": serveInBackground, "halt": stopServer, "draining": waitForDrain,
+			"exit": exitStatus, "origin": commandOrigin, "same": sameContent, "serve": serveInBackground, "sink": commandSink, "halt": stopServer, "draining": waitForDrain,
 		},
 		Setup: func(env *testscript.Env) error {
 			for name, value := range variables {
@@ -77,6 +83,7 @@ func setUp(env *testscript.Env) error {
 	env.Defer(origin.Close)
 	env.Values[originKey{}] = origin
 	env.Values[serversKey{}] = map[string]*background{}
+	startSink(env)
 	env.Setenv("ORIGIN", origin.URL(""))
 	env.Setenv("SHA256", origin.SHA256())
 	env.Setenv("API", api)

@@ -19,40 +19,53 @@ import (
 // accepts, so that it can refuse.
 const maxBody = 1<<20 + 1
 
-// specFlags are the flags that say what a transfer shall be.
+// specFlags are the flags that say what a transfer in any direction shall be.
 type specFlags struct {
-	id                         string
-	method, body               string
-	headers                    []string
-	checksum, digest           string
-	mirrors                    []string
-	group, completionGroup     string
-	priority, cost, ifExists   string
-	recoverable                []int32
-	limitRate                  rateFlag
-	connections, retries       int32
-	retriesGiven, randomAccess bool
-	labels                     []string
-	notify                     []string
-	resolver, resolverSecret   string
-	attentionTTL               time.Duration
+	id                       string
+	method                   string
+	headers                  []string
+	checksum, digest         string
+	group, completionGroup   string
+	priority, cost           string
+	recoverable              []int32
+	limitRate                rateFlag
+	connections, retries     int32
+	retriesGiven             bool
+	labels                   []string
+	notify                   []string
+	resolver, resolverSecret string
+	attentionTTL             time.Duration
 }
 
-func (f *specFlags) add(cmd *cobra.Command) {
+// downloadFlags say more of a download.
+type downloadFlags struct {
+	specFlags
+	body         string
+	mirrors      []string
+	ifExists     string
+	randomAccess bool
+}
+
+func (f *downloadFlags) add(cmd *cobra.Command) {
+	f.specFlags.add(cmd, "HTTP method (default GET, or POST with --body)")
+	fs := cmd.Flags()
+	fs.StringVar(&f.body, "body", "", "`file` to send as the request body, - for standard input; a file:// or s3:// URL is read by the server")
+	fs.StringArrayVar(&f.mirrors, "mirror", nil, "further `URL` of the same content (repeat)")
+	addWord(cmd, &f.ifExists, "if-exists", "", "what to do when the destination exists (default fail)", "fail", "overwrite", "skip")
+	fs.BoolVar(&f.randomAccess, "random-access", false, "fetch parts as a reader asks for them")
+}
+
+func (f *specFlags) add(cmd *cobra.Command, method string) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.id, "id", "", "id of the transfer (default: derived from source and destination)")
-	fs.StringVarP(&f.method, "method", "X", "", "HTTP method (default GET, or POST with --body)")
-	fs.StringVar(&f.body, "body", "", "`file` to send as the request body, - for standard input; a file:// or s3:// URL is read by the server")
+	fs.StringVarP(&f.method, "method", "X", "", method)
 	fs.StringArrayVarP(&f.headers, "header", "H", nil, "request header `'Name: value'` (repeat)")
 	fs.StringVar(&f.checksum, "checksum", "", "what the content must be: `sha256:HEX`")
 	addWord(cmd, &f.digest, "digest", "", "compute this digest of the content", "sha256")
-	fs.StringArrayVar(&f.mirrors, "mirror", nil, "further `URL` of the same content (repeat)")
 	fs.StringVar(&f.group, "group", "", "transfer group whose order and limit it obeys; made when there is none")
 	fs.StringVar(&f.completionGroup, "completion-group", "", "completion group that waits for it; it must exist and not be enabled")
 	addWord(cmd, &f.priority, "priority", "", "order among waiting transfers", "low", "default", "high")
 	addWord(cmd, &f.cost, "cost-policy", "", "over which networks it may run", "default", "unrestricted-only", "always")
-	addWord(cmd, &f.ifExists, "if-exists", "", "what to do when the destination exists (default fail)", "fail", "overwrite", "skip")
-	fs.BoolVar(&f.randomAccess, "random-access", false, "fetch parts as a reader asks for them")
 	fs.Int32SliceVar(&f.recoverable, "recoverable", nil, "HTTP `status` that pauses instead of failing (repeat)")
 	fs.StringVar(&f.resolver, "resolver", "", "`URL` that is asked for another URL or headers after such a status")
 	fs.StringVar(&f.resolverSecret, "resolver-secret-file", "", "`file` with the secret that signs what is asked (default: one is made)")
@@ -65,37 +78,45 @@ func (f *specFlags) add(cmd *cobra.Command) {
 }
 
 // build makes the request for one source and destination.
-func (f *specFlags) build(source, destination string, stdin io.Reader) (*pb.Transfer, error) {
+func (f *downloadFlags) build(source, destination string, stdin io.Reader) (*pb.Transfer, error) {
+	t := f.common()
+	t.Source, t.Destination = &pb.Endpoint{Url: source}, &pb.Endpoint{Url: destination}
+	t.IfExists = enum[pb.ExistsPolicy_IfExists](pb.ExistsPolicy_IfExists_value, f.ifExists)
+	t.RandomAccess = f.randomAccess
+	for _, m := range f.mirrors {
+		t.Mirrors = append(t.Mirrors, &pb.Endpoint{Url: m})
+	}
+	if err := f.fill(t); err != nil {
+		return nil, err
+	}
+	if err := f.fillBody(t, stdin); err != nil {
+		return nil, err
+	}
+	return t, setID(t)
+}
+
+// common is what needs no parsing.
+func (f *specFlags) common() *pb.Transfer {
 	t := &pb.Transfer{
 		Id:              f.id,
-		Source:          &pb.Endpoint{Url: source},
-		Destination:     &pb.Endpoint{Url: destination},
 		Method:          f.method,
 		Digest:          f.digest,
 		Group:           f.group,
 		CompletionGroup: f.completionGroup,
 		Priority:        enum[pb.PriorityClass_Priority](pb.PriorityClass_Priority_value, f.priority),
 		CostPolicy:      enum[pb.CostClass_CostPolicy](pb.CostClass_CostPolicy_value, f.cost),
-		IfExists:        enum[pb.ExistsPolicy_IfExists](pb.ExistsPolicy_IfExists_value, f.ifExists),
 		LimitRate:       int64(f.limitRate),
 		Connections:     f.connections,
-		RandomAccess:    f.randomAccess,
 	}
 	t.RecoverableStatuses = f.recoverable
 	if f.retriesGiven {
 		t.Retries = &f.retries
 	}
-	for _, m := range f.mirrors {
-		t.Mirrors = append(t.Mirrors, &pb.Endpoint{Url: m})
-	}
-	if err := f.fill(t, stdin); err != nil {
-		return nil, err
-	}
-	return t, setID(t)
+	return t
 }
 
 // fill adds what has to be parsed or read.
-func (f *specFlags) fill(t *pb.Transfer, stdin io.Reader) (err error) {
+func (f *specFlags) fill(t *pb.Transfer) (err error) {
 	if t.Headers, err = parseHeaders(f.headers); err != nil {
 		return err
 	}
@@ -108,9 +129,10 @@ func (f *specFlags) fill(t *pb.Transfer, stdin io.Reader) (err error) {
 	if err := declareChecksum(t, f.checksum); err != nil {
 		return err
 	}
-	if err := f.fillAttention(t); err != nil {
-		return err
-	}
+	return f.fillAttention(t)
+}
+
+func (f *downloadFlags) fillBody(t *pb.Transfer, stdin io.Reader) (err error) {
 	if f.body == "" {
 		return nil
 	}

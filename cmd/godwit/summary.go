@@ -9,7 +9,7 @@ import (
 	pb "godwit/protos/godwit/v1"
 )
 
-// summary is the one line that a finished get leaves on standard output.
+// summary is the one line that a finished get or put leaves on standard output.
 // Elapsed is what this command took, fetched what it saw arriving.
 func summary(t *pb.Transfer, elapsed time.Duration, fetched int64) string {
 	size := t.GetProgress().GetBytesDone()
@@ -18,12 +18,18 @@ func summary(t *pb.Transfer, elapsed time.Duration, fetched int64) string {
 	if t.GetSkipped() {
 		return strings.Join(append(words, "skipped: it exists"), "  ")
 	}
+	if t.GetDirection() == pb.Transfer_UPLOAD {
+		words = append(words, fmt.Sprintf("answer %d", t.GetResponse().GetStatusCode()))
+	}
 	words = append(words, pace(elapsed, fetched))
 	if n := t.GetAttempts() - 1; n > 0 {
 		words = append(words, counted(int(n), "retry", "retries"))
 	}
 	if n := t.GetProgress().GetRestarts(); n > 0 {
 		words = append(words, counted(int(n), "restart", "restarts"))
+	}
+	if t.GetUpload().GetMaybeDuplicate() {
+		words = append(words, "may have arrived twice")
 	}
 	return strings.Join(words, "  ")
 }
@@ -67,7 +73,8 @@ func details(w io.Writer, t *pb.Transfer, now time.Time) {
 	properties(w, [][2]string{
 		{"id", t.GetId()},
 		{"status", sentence(t, now)},
-		{"source", t.GetSource().GetUrl()},
+		{"direction", direction(t)},
+		{"source", sourceText(t)},
 		{"destination", t.GetDestination().GetUrl()},
 		{"progress", strings.TrimSpace(percent(t) + " " + amount(t))},
 		{"node", owner(t)},
@@ -75,7 +82,11 @@ func details(w io.Writer, t *pb.Transfer, now time.Time) {
 		{"priority", strings.ToLower(t.GetPriority().String())},
 		{"group", t.GetGroup()},
 		{"completion group", t.GetCompletionGroup()},
+		{"protocol", protocolText(t.GetUpload())},
 		{"answer", answerText(t)},
+		{"answer's content", answerBody(t)},
+		{"may have arrived twice", yes(t.GetUpload().GetMaybeDuplicate())},
+		{"session ends", stamp(t.GetUpload().GetExpireTime())},
 		{"checksums", strings.Join(sums(t), " ")},
 		{"labels", labelText(t.GetLabels())},
 		{"created", stamp(t.GetCreateTime())},

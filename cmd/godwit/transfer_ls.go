@@ -46,6 +46,7 @@ func newTransferLs(a *app) *cobra.Command {
 	fs := cmd.Flags()
 	fs.StringSliceVar(&f.statuses, "status", nil, "only those with this `status` (repeat)")
 	fs.StringArrayVar(&f.labels, "label", nil, "only those with the label `key=value` (repeat; all must match)")
+	addWord(cmd, &f.direction, "direction", "", "only those in this direction", "download", "upload")
 	fs.StringVar(&f.group, "group", "", "only those of the transfer group of this `name`")
 	fs.StringVar(&f.completionGroup, "completion-group", "", "only those of the completion group with this `id`")
 	fs.BoolVar(&f.unacknowledged, "unacknowledged", false, "leave out those whose end was acknowledged")
@@ -57,6 +58,7 @@ func newTransferLs(a *app) *cobra.Command {
 // lsFlags say which transfers are listed.
 type lsFlags struct {
 	statuses, labels       []string
+	direction              string
 	group, completionGroup string
 	unacknowledged         bool
 }
@@ -64,6 +66,7 @@ type lsFlags struct {
 func (f *lsFlags) filter() (*pb.ListTransfersRequest, error) {
 	filter := &pb.ListTransfersRequest{
 		PageSize: lsPage, Group: f.group, CompletionGroup: f.completionGroup, Unacknowledged: f.unacknowledged,
+		Direction: enum[pb.Transfer_Direction](pb.Transfer_Direction_value, f.direction),
 	}
 	for _, word := range f.statuses {
 		status := enum[pb.Transfer_Status](pb.Transfer_Status_value, word)
@@ -82,7 +85,7 @@ func (a *app) listTable(w io.Writer, transfers []*pb.Transfer, now time.Time) {
 	if a.colored(w) {
 		tb.paint = paintStatus
 	}
-	tb.add("ID", "STATUS", "PROGRESS", "SIZE", "NODE", "AGE", "SOURCE")
+	tb.add("ID", "STATUS", "PROGRESS", "SIZE", "NODE", "AGE", "DIRECTION", "URL")
 	for _, t := range transfers {
 		size := "-"
 		if n := total(t); n >= 0 {
@@ -96,7 +99,7 @@ func (a *app) listTable(w io.Writer, transfers []*pb.Transfer, now time.Time) {
 		if node == "" {
 			node = "-"
 		}
-		tb.add(t.GetId(), statusText(t), done, size, node, age(t.GetCreateTime(), now), t.GetSource().GetUrl())
+		tb.add(t.GetId(), statusText(t), done, size, node, age(t.GetCreateTime(), now), direction(t), farSide(t))
 	}
 	tb.write(w)
 }

@@ -29,8 +29,8 @@ func newTransferSet(a *app) *cobra.Command {
 		Short: "Change URL, headers, priority, cost policy, rate or groups of transfers",
 		Long: `Change transfers that have not ended. URL and headers change only while a transfer
 does not run: pause it first. A header given takes the place of those of its name.
-From a changed URL a transfer goes on where it was if the content is the same, and
-begins again otherwise. An empty --group leaves the group; --completion-group joins
+From a changed URL a download goes on where it was if the content is the same, and
+begins again otherwise; an upload keeps what the same server has of it. An empty --group leaves the group; --completion-group joins
 another one when the one before has ended.`,
 		Example: `  godwit transfer set 01J… --limit-rate 10M
   godwit transfer set 01J… --url https://example.com/big.iso?token=…`,
@@ -49,7 +49,7 @@ another one when the one before has ended.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.url, "url", "", "fetch from this `URL` from now on")
+	fs.StringVar(&f.url, "url", "", "fetch from this `URL`, or send to it, from now on")
 	fs.StringArrayVarP(&f.headers, "header", "H", nil, "request header `'Name: value'`, in place of those of its name (repeat)")
 	fs.StringArrayVar(&f.append, "append-header", nil, "request header `'Name: value'`, added to those of its name (repeat)")
 	fs.StringArrayVar(&f.remove, "remove-header", nil, "remove the request headers of this `name` (repeat)")

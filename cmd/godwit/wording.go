@@ -10,9 +10,29 @@ import (
 )
 
 // name is what a transfer is called in a few characters: the last segment of
-// its destination.
+// its near side, or of where a form goes.
 func name(t *pb.Transfer) string {
-	return printable(path.Base(t.GetDestination().GetUrl()))
+	near := t.GetDestination().GetUrl()
+	if source := t.GetSource().GetUrl(); source != "" && t.GetDirection() == pb.Transfer_UPLOAD {
+		near = source
+	}
+	return printable(path.Base(near))
+}
+
+// direction is the way of the bytes in one word.
+func direction(t *pb.Transfer) string {
+	if t.GetDirection() == pb.Transfer_UPLOAD {
+		return "upload"
+	}
+	return "download"
+}
+
+// farSide is the URL on the network.
+func farSide(t *pb.Transfer) string {
+	if t.GetDirection() == pb.Transfer_UPLOAD {
+		return t.GetDestination().GetUrl()
+	}
+	return t.GetSource().GetUrl()
 }
 
 // amount is "450.0 MiB/1.0 GiB", or without the total when that is unknown.
