@@ -202,6 +202,12 @@ func (o *Objects) Abort(_ context.Context, up storage.Upload) error {
 	return nil
 }
 
+// Delete implements [storage.ObjectStore].
+func (o *Objects) Delete(_ context.Context, name string) error {
+	o.Unpublish(name)
+	return nil
+}
+
 // Open implements [storage.ObjectStore].
 func (o *Objects) Open(_ context.Context, name string, offset int64) (io.ReadCloser, storage.ObjectInfo, error) {
 	o.mu.Lock()
