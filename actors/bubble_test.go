@@ -256,6 +256,7 @@ func (m *meter) count(key string) int {
 }
 
 func (m *meter) Received(n int64)               { m.add("received", int(n)) }
+func (m *meter) Sent(n int64)                   { m.add("sent", int(n)) }
 func (m *meter) GroupTrigger(result string)     { m.add("trigger "+result, 1) }
 func (m *meter) TaskDelivery(result string)     { m.add("delivery "+result, 1) }
 func (m *meter) Refetched(_ string, n int64)    { m.add("refetched", int(n)) }
