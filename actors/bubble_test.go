@@ -199,6 +199,10 @@ func (b *bubble) await(sys *actors.System, id string) actors.Snapshot {
 		if errors.Is(err, io.EOF) {
 			return last
 		}
+		if errors.Is(err, &transfer.Error{Code: transfer.CodeStoreUnavailable}) && ctx.Err() == nil {
+			// A fault met this look at the transfer, not the transfer.
+			return b.await(sys, id)
+		}
 		if err != nil {
 			b.Fatalf("%s: %v; last seen %s %v", id, err, last.State.Phase, last.State.Err)
 		}

@@ -29,7 +29,9 @@ func (f *Far) Send(ctx context.Context, u *endpoint.Upload, from int64, p endpoi
 func (f *Far) take(ctx context.Context, u *endpoint.Upload, fault FarFault, from, size int64, got func([]byte)) *endpoint.Failure {
 	body, err := u.Open(ctx, from, size)
 	if err != nil {
-		return farUnread(err)
+		fail := farUnread(err)
+		fail.Unknown, fail.Sent = false, false
+		return fail
 	}
 	defer func() { _ = body.Close() }()
 	buf := make([]byte, readSize)
@@ -151,6 +153,9 @@ func (f *Far) complete(u *endpoint.Upload, s *farSession, content []byte) {
 // the upload.
 func (f *Far) sendParts(ctx context.Context, u *endpoint.Upload, p endpoint.Progress) (*endpoint.UploadAnswer, *endpoint.Failure) {
 	s := f.session(u)
+	if len(s.parts) == 0 && len(u.Session.Parts) > 0 {
+		return nil, farLost()
+	}
 	size := u.Session.PartSize
 	for n := 1; int64(n-1)*size < u.Size; n++ {
 		if u.Session.Has(n) {
@@ -164,6 +169,9 @@ func (f *Far) sendParts(ctx context.Context, u *endpoint.Upload, p endpoint.Prog
 		fault, fail := f.begin(ctx, u, FarSend, offset, part.Size)
 		if fail != nil {
 			return nil, fail
+		}
+		if f.session(u) != s {
+			return nil, farLost()
 		}
 		var content []byte
 		if fail := f.take(ctx, u, fault, offset, part.Size, func(p []byte) { content = append(content, p...) }); fail != nil {
@@ -185,6 +193,9 @@ func (f *Far) completeParts(ctx context.Context, u *endpoint.Upload, s *farSessi
 	fault, fail := f.begin(ctx, u, FarSend, u.Size, 0)
 	if fail != nil {
 		return nil, fail
+	}
+	if f.session(u) != s {
+		return nil, farLost()
 	}
 	if !s.done {
 		var whole []byte
