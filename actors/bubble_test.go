@@ -199,6 +199,10 @@ func (b *bubble) await(sys *actors.System, id string) actors.Snapshot {
 		if errors.Is(err, io.EOF) {
 			return last
 		}
+		if errors.Is(err, &transfer.Error{Code: transfer.CodeStoreUnavailable}) && ctx.Err() == nil {
+			// A fault met this look at the transfer, not the transfer.
+			return b.await(sys, id)
+		}
 		if err != nil {
 			b.Fatalf("%s: %v; last seen %s %v", id, err, last.State.Phase, last.State.Err)
 		}
@@ -256,6 +260,7 @@ func (m *meter) count(key string) int {
 }
 
 func (m *meter) Received(n int64)               { m.add("received", int(n)) }
+func (m *meter) Sent(n int64)                   { m.add("sent", int(n)) }
 func (m *meter) GroupTrigger(result string)     { m.add("trigger "+result, 1) }
 func (m *meter) TaskDelivery(result string)     { m.add("delivery "+result, 1) }
 func (m *meter) Refetched(_ string, n int64)    { m.add("refetched", int(n)) }

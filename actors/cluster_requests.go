@@ -103,7 +103,7 @@ func (s *System) listAll(ctx context.Context, q Query) ([]part, *transfer.Error)
 			}
 			parts[i] = part{more: res.GetMore(), shards: res.GetShards()}
 			for _, t := range res.GetTransfers() {
-				parts[i].snapshots = append(parts[i].snapshots, snapshotFrom(t))
+				parts[i].snapshots = append(parts[i].snapshots, snapshotFrom(t, s.deps.cfg.Sealer))
 			}
 			return nil
 		})

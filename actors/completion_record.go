@@ -135,7 +135,7 @@ func encodeTaskSpec(t *task.Spec) *recordpb.TaskSpec {
 		Text: t.Text, Channel: t.Channel, Tag: t.Tag, Expires: stamp(t.Expires),
 	}
 	if t.Template != nil {
-		out.Template, out.TemplateSecret = encodeSpec(nil, t.Template), secretOf(t.Template)
+		out.Template, out.TemplateSecret = encodeSpec(nil, t.Template), secretOfSpec(t.Template)
 	}
 	return out
 }

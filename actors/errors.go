@@ -128,6 +128,7 @@ func asTransferError(err error) *transfer.Error {
 type nopMeter struct{}
 
 func (nopMeter) Received(int64)                 {}
+func (nopMeter) Sent(int64)                     {}
 func (nopMeter) GroupTrigger(string)            {}
 func (nopMeter) TaskDelivery(string)            {}
 func (nopMeter) Refetched(string, int64)        {}

@@ -17,10 +17,15 @@ import (
 // result, with source.changed when what was delivered is not part of it any
 // more, and with offset.invalid when the offset is beyond the end, as soon as
 // that is known.
+// Of an upload it is the body of the far side's answer, when it has ended: with
+// success, or with a failure that the far side answered with.
 func (s *System) Open(ctx context.Context, id string, offset int64) (io.ReadCloser, error) {
 	snap, err := s.Get(ctx, id)
 	if err != nil {
 		return nil, err
+	}
+	if snap.State.Phase.Terminal() && snap.State.Spec.Direction == transfer.Upload {
+		return openAnswer(&snap.State, offset)
 	}
 	if snap.State.Phase == transfer.PhaseCompleted {
 		return s.openResult(ctx, &snap.State, offset)
@@ -100,6 +105,9 @@ func (f *follower) follow(ctx context.Context) error {
 
 // deliver copies what can be had of the state at hand.
 func (f *follower) deliver(ctx context.Context, s *transfer.State) (done bool, err error) {
+	if s.Spec.Direction == transfer.Upload {
+		return f.deliverAnswer(ctx, s)
+	}
 	switch {
 	case f.token != "" && s.Gen.Token != f.token && s.Gen.Token != "":
 		return false, transfer.Errorf(transfer.CodeSourceChanged, "the transfer began again after bytes of it were read")

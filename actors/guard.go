@@ -81,6 +81,13 @@ func (s guardedObjects) Complete(ctx context.Context, up storage.Upload, parts [
 	return s.ObjectStore.Complete(ctx, up, parts, opts)
 }
 
+func (s guardedObjects) Delete(ctx context.Context, name string) error {
+	if err := s.guard.check("delete object", name); err != nil {
+		return err
+	}
+	return s.ObjectStore.Delete(ctx, name)
+}
+
 func (s guardedObjects) Abort(ctx context.Context, up storage.Upload) error {
 	if err := s.guard.check("abort", up.Name); err != nil {
 		return err

@@ -146,7 +146,9 @@ func (m *manager) onCreate(ctx actor.Context, msg *createRequest) {
 			ctx.Respond(&result{err: destBusy("create transfer", msg.id, other)})
 			return
 		}
-		m.writers[e.dest] = msg.id
+		if e.dest != "" {
+			m.writers[e.dest] = msg.id
+		}
 	}
 	m.forward(ctx, msg)
 }

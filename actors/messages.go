@@ -65,9 +65,9 @@ type entry struct {
 	status    string
 	direction transfer.Direction
 	priority  transfer.Priority
-	// dest is the key under which no other live transfer may write.
+	// dest is the key under which no other live transfer may write, "" for none.
 	dest string
-	// host is the origin's name, for limits.
+	// host is the far side's name, for limits.
 	host      string
 	notBefore time.Time
 	// finished is when it ended, zero while it has not.
@@ -91,13 +91,22 @@ type entry struct {
 func entryOf(s *transfer.State) entry {
 	return entry{
 		id: s.Spec.ID, created: s.Created, status: shared(s.Phase.Status()), direction: shared(s.Spec.Direction),
-		priority: shared(s.Spec.Priority), dest: transfer.CanonicalDestinationKey(s.Spec.Destination),
-		host: shared(hostOf(s.Spec.Source)), notBefore: s.NotBefore,
+		priority: shared(s.Spec.Priority), dest: destinationKey(&s.Spec),
+		host: shared(hostOf(s.Spec.Far())), notBefore: s.NotBefore,
 		finished: s.Finished, wakeAt: s.WakeAt(), acknowledged: !s.Acknowledged.IsZero(),
 		wantsSlot:    !s.Phase.Terminal() && s.Phase != transfer.PhasePaused && s.Phase != transfer.PhaseIdle,
 		needsCleanup: s.Phase.Terminal() && !s.Settled(),
 		group:        shared(s.Spec.Group), completion: shared(s.Spec.CompletionGroup), joined: s.Spec.CompletionGroup == "" || s.Attempts > 0,
 	}
+}
+
+// destinationKey is "" for an upload: nothing is written in a store, and two may
+// well go to one URL.
+func destinationKey(s *transfer.Spec) string {
+	if s.Direction == transfer.Upload {
+		return ""
+	}
+	return transfer.CanonicalDestinationKey(s.Destination)
 }
 
 // shared makes equal words one piece of memory: each record that is read brings
@@ -106,7 +115,7 @@ func shared[T ~string](word T) T { return unique.Make(word).Value() }
 
 func (e *entry) terminal() bool { return transfer.Phase(e.status).Terminal() }
 
-// scheme is that of the destination.
+// scheme is that of the destination, "" for an upload.
 func (e *entry) scheme() string { return schemeOf(e.dest) }
 
 // Between shard manager and shards.

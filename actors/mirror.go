@@ -110,7 +110,7 @@ func (m *mirror) follow(ctx context.Context, to Member) {
 			continue
 		}
 		for _, t := range res.GetTransfers() {
-			snap := snapshotFrom(t)
+			snap := snapshotFrom(t, m.system.deps.cfg.Sealer)
 			m.all.Publish(snap.State.Spec.ID, snap)
 		}
 		if res.GetFresh() || gap {

@@ -134,7 +134,7 @@ func (s *System) serveCreate(ctx context.Context, c *clusterpb.CreateCall) (*clu
 	if err != nil {
 		return nil, err
 	}
-	return wireResult(s.local(ctx, &createRequest{id: state.Spec.ID, state: state})), nil
+	return wireResult(s.local(ctx, &createRequest{id: state.Spec.ID, state: state}), s.deps.cfg.Sealer), nil
 }
 
 func (s *System) serveCommand(ctx context.Context, c *clusterpb.CommandCall) (*clusterpb.Result, error) {
@@ -142,15 +142,15 @@ func (s *System) serveCommand(ctx context.Context, c *clusterpb.CommandCall) (*c
 	if err != nil {
 		return nil, err
 	}
-	return wireResult(s.local(ctx, &commandRequest{id: c.GetId(), etag: c.GetEtag(), event: ev})), nil
+	return wireResult(s.local(ctx, &commandRequest{id: c.GetId(), etag: c.GetEtag(), event: ev}), s.deps.cfg.Sealer), nil
 }
 
 func (s *System) serveGet(ctx context.Context, c *clusterpb.GetCall) (*clusterpb.Result, error) {
-	return wireResult(s.local(ctx, &getRequest{id: c.GetId()})), nil
+	return wireResult(s.local(ctx, &getRequest{id: c.GetId()}), s.deps.cfg.Sealer), nil
 }
 
 func (s *System) serveExplain(ctx context.Context, c *clusterpb.ExplainCall) (*clusterpb.Result, error) {
-	return wireResult(s.explainHere(ctx, c.GetId())), nil
+	return wireResult(s.explainHere(ctx, c.GetId()), s.deps.cfg.Sealer), nil
 }
 
 func (s *System) serveList(ctx context.Context, c *clusterpb.ListCall) (*clusterpb.ListResult, error) {
@@ -160,7 +160,7 @@ func (s *System) serveList(ctx context.Context, c *clusterpb.ListCall) (*cluster
 	}
 	out := &clusterpb.ListResult{More: part.more, Shards: part.shards}
 	for i := range part.snapshots {
-		out.Transfers = append(out.Transfers, wireSnapshot(&part.snapshots[i]))
+		out.Transfers = append(out.Transfers, wireSnapshot(&part.snapshots[i], s.deps.cfg.Sealer, false))
 	}
 	return out, nil
 }

@@ -20,7 +20,7 @@ const parallelReads = 16
 // sameSpec tells that two specs ask for the same, whatever their unset fields
 // look like in memory.
 func sameSpec(a, b *transfer.Spec) bool {
-	return proto.Equal(encodeSpec(nil, a), encodeSpec(nil, b)) && proto.Equal(secretOf(a), secretOf(b))
+	return proto.Equal(encodeSpec(nil, a), encodeSpec(nil, b)) && proto.Equal(secretOfSpec(a), secretOfSpec(b))
 }
 
 // listHere returns the page of those transfers that this node has.

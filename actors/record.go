@@ -99,7 +99,8 @@ func parseRecord(rec storage.Record, sealer Sealer) (*record, error) {
 // encode makes the bytes of the next write: a new write id and sequence, the
 // given owner and epoch. The record itself is not advanced until wrote.
 func (r *record) encode(s *transfer.State, owner *recordpb.Owner, epoch uint64, sealer Sealer) ([]byte, *recordpb.Envelope, error) {
-	secret := secretOf(&s.Spec)
+	secret := secretOf(s)
+	keepUnknown(secret, r.secret)
 	if r.secret == nil || !proto.Equal(secret, r.secret) {
 		plain, err := proto.Marshal(secret)
 		if err != nil {

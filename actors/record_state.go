@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -10,14 +11,6 @@ import (
 	recordpb "godwit/protos/godwit/record/v1"
 	"godwit/transfer"
 )
-
-// secretOf is the part of a spec that may hold credentials.
-func secretOf(s *transfer.Spec) *recordpb.Secret {
-	return &recordpb.Secret{
-		Source: s.Source, Mirrors: s.Mirrors, Headers: encodeHeaders(s.Headers), Body: s.Body,
-		ResolverUrl: s.Resolver.URL, ResolverSecret: s.Resolver.Secret,
-	}
-}
 
 // encodeState writes a state into a record body, leaving fields that this
 // version does not know as they are.
@@ -45,9 +38,12 @@ func encodeState(b *recordpb.Transfer, s *transfer.State) {
 		b.Crc64 = proto.Uint64(s.CRC64)
 	}
 	b.Skipped = s.Skipped
-	b.Garbage = b.Garbage[:0]
-	for _, u := range s.Garbage {
-		b.Garbage = append(b.Garbage, &recordpb.Upload{Name: u.Name, Id: u.ID})
+	if b.Garbage = nil; s.Spec.Direction != transfer.Upload {
+		b.Garbage = encodeUploads(s.Garbage)
+	}
+	b.SessionsLost, b.MaybeDuplicate, b.AnswerSize = int32(s.SessionsLost), s.MaybeDuplicate, nil
+	if s.Spec.Direction == transfer.Upload {
+		b.AnswerSize = sizeOf(s.AnswerSize)
 	}
 	b.CanceledBy, b.CancelReason = s.CanceledBy, s.CancelReason
 	b.OnWire = s.OnWire
@@ -64,6 +60,9 @@ func encodeSpec(b *recordpb.Spec, s *transfer.Spec) *recordpb.Spec {
 		b = &recordpb.Spec{}
 	}
 	b.Direction, b.Destination, b.Method = string(s.Direction), s.Destination, s.Method
+	if b.ShownDestination = ""; s.Direction == transfer.Upload {
+		b.Destination, b.ShownDestination = "", transfer.RedactURL(s.Destination)
+	}
 	b.Sha256, b.WantSha256 = s.SHA256, s.WantSHA256
 	b.Size = sizeOf(s.Size)
 	b.IfExists, b.Priority, b.Cost = string(s.IfExists), string(s.Priority), string(s.Cost)
@@ -73,12 +72,20 @@ func encodeSpec(b *recordpb.Spec, s *transfer.Spec) *recordpb.Spec {
 		b.Recoverable = append(b.Recoverable, int32(r))
 	}
 	b.Labels = maps.Clone(s.Labels)
-	b.ShownSource = transfer.RedactURL(s.Source)
+	b.ShownSource = shownSource(s)
 	b.Group, b.CompletionGroup = s.Group, s.CompletionGroup
 	b.BodySource, b.BodyPin = s.BodySource, encodePin(s.BodyPin)
 	b.AttentionTtlMs = s.AttentionTTL.Milliseconds()
 	b.Notifications = encodeNotifications(s.Notifications)
 	return b
+}
+
+// shownSource is the source as it may be shown; a form has none.
+func shownSource(s *transfer.Spec) string {
+	if s.Source == "" {
+		return ""
+	}
+	return transfer.RedactURL(s.Source)
 }
 
 func sizeOf(n int64) *int64 {
@@ -158,9 +165,8 @@ func decodeState(b *recordpb.Transfer, secret *recordpb.Secret) transfer.State {
 	for _, p := range b.Pauses {
 		s.Pauses = append(s.Pauses, transfer.PauseReason(p))
 	}
-	for _, u := range b.Garbage {
-		s.Garbage = append(s.Garbage, transfer.UploadRef{Name: u.Name, ID: u.Id})
-	}
+	s.Garbage = decodeUploads(b.Garbage)
+	decodeSending(&s, b, secret)
 	return s
 }
 
@@ -184,6 +190,11 @@ func decodeSpec(b *recordpb.Spec, secret *recordpb.Secret) transfer.Spec {
 	}
 	if b != nil {
 		s.Size = fromSize(b.Size)
+	}
+	if s.Direction == transfer.Upload {
+		// Without the secret it is what may be shown of it.
+		s.Destination = cmp.Or(secret.GetDestination(), b.GetShownDestination())
+		s.Outgoing = decodeOutgoing(secret.GetOutgoing())
 	}
 	for _, r := range b.GetRecoverable() {
 		s.Recoverable = append(s.Recoverable, int(r))

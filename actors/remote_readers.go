@@ -12,7 +12,8 @@ import (
 // remoteReaders are the mirrors of other nodes, as readers of this node's own
 // snapshots.
 type remoteReaders struct {
-	own *feed.Feed[Snapshot]
+	own    *feed.Feed[Snapshot]
+	sealer Sealer
 
 	mu      sync.Mutex
 	readers map[string]*remoteReader
@@ -29,8 +30,8 @@ type remoteReader struct {
 // readerMemory is how long a reader is kept that nobody asks for.
 const readerMemory = 10 * time.Second
 
-func newRemoteReaders(own *feed.Feed[Snapshot]) *remoteReaders {
-	return &remoteReaders{own: own, readers: map[string]*remoteReader{}}
+func newRemoteReaders(own *feed.Feed[Snapshot], sealer Sealer) *remoteReaders {
+	return &remoteReaders{own: own, sealer: sealer, readers: map[string]*remoteReader{}}
 }
 
 // serve waits a moment for changes. The first answer to a reader is empty: what
@@ -50,7 +51,7 @@ func (f *remoteReaders) serve(ctx context.Context, from string, c *clusterpb.Fol
 	defer cancel()
 	snap, err := r.reader.Next(ctx)
 	for ok := err == nil; ok; snap, ok = r.reader.Poll() {
-		out.Transfers = append(out.Transfers, wireSnapshot(&snap))
+		out.Transfers = append(out.Transfers, wireSnapshot(&snap, f.sealer, false))
 		if len(out.Transfers) == followBatch {
 			break
 		}

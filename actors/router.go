@@ -204,7 +204,7 @@ func (s *System) remote(ctx context.Context, to Member, msg addressed) *result {
 	if err != nil {
 		return &result{err: peerError(msg.transferID(), to.Name, err)}
 	}
-	return resultFrom(&res)
+	return resultFrom(&res, s.deps.cfg.Sealer)
 }
 
 // call makes one call; a member that does not answer must not use up the time

@@ -178,7 +178,8 @@ func (s *shard) watch(ctx actor.Context, owner ownerRef) {
 }
 
 // succeeds tells whether a transfer may be claimed from whoever its record
-// names. What has ended needs no owner.
+// names. What has ended needs no owner. The far side of an upload refuses no
+// stale owner: there, as for files, the owner must certainly have ended.
 func (s *shard) succeeds(t *tenant) bool {
 	if t.owner == (ownerRef{}) || t.entry.terminal() && !t.entry.needsCleanup || s.letGo[t.owner.incarnation] {
 		return true

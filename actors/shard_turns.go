@@ -31,7 +31,7 @@ type (
 func (r *turnRequest) transferID() string { return r.id }
 
 func (s *System) serveTurn(ctx context.Context, c *clusterpb.TurnCall) (*clusterpb.Result, error) {
-	return wireResult(s.local(ctx, &turnRequest{id: c.GetId(), group: c.GetGroup(), granted: c.GetGranted()})), nil
+	return wireResult(s.local(ctx, &turnRequest{id: c.GetId(), group: c.GetGroup(), granted: c.GetGranted()}), s.deps.cfg.Sealer), nil
 }
 
 // onTurn takes in what the group decided. A running transfer that loses its turn

@@ -19,8 +19,8 @@ type Snapshot struct {
 	Sequence uint64
 	// ETag changes with every change of the record.
 	ETag string
-	// InFlight is the number of bytes on their way into parts; OnWire the
-	// number received in all.
+	// InFlight is the number of bytes on their way into parts, or that the far side
+	// has not confirmed; OnWire the number received, or sent, in all.
 	InFlight, OnWire int64
 }
 
@@ -64,8 +64,10 @@ type Sealer interface {
 // never block.
 type Meter interface {
 	// Received counts bytes from sources, Refetched those that had to be
-	// fetched again (reason: "retry", "restart", "takeover").
+	// fetched again (reason: "retry", "restart", "takeover"). Sent counts bytes of
+	// uploads, those that are sent again included.
 	Received(n int64)
+	Sent(n int64)
 	// GroupTrigger counts decisions of completion groups ("fired", "failed"),
 	// TaskDelivery attempts of tasks ("ok", "failed").
 	GroupTrigger(result string)

@@ -78,7 +78,7 @@ func (s *System) AwaitLoaded(ctx context.Context) error {
 
 func newSystem(cfg Config) *System {
 	s := &System{own: &feed.Feed[Snapshot]{}, failed: make(chan error, 1)}
-	s.mirror, s.readers = newMirror(s), newRemoteReaders(s.own)
+	s.mirror, s.readers = newMirror(s), newRemoteReaders(s.own, cfg.Sealer)
 	s.actors = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
 		return slog.New(atLeast{slog.LevelWarn, cfg.Logger.Handler()}).With(slog.String("component", "actor"))
 	}))
@@ -165,27 +165,43 @@ func (s *System) shutdown() {
 // come from transfer.Normalize. An id that exists with the same spec answers
 // with that transfer; created tells which it was.
 func (s *System) Create(ctx context.Context, spec transfer.Spec, start bool) (snap Snapshot, created bool, err error) {
-	if s.deps.cfg.Objects[schemeOf(spec.Destination)] == nil {
-		return Snapshot{}, false, &transfer.Error{
-			Code: transfer.CodeURLScheme, Field: "destination.url", Message: "this node has no store for " + schemeOf(spec.Destination) + ":// destinations",
-		}
+	check := s.checkDownload
+	if spec.Direction == transfer.Upload {
+		check = s.checkUpload
 	}
-	if err := s.pinBody(ctx, &spec); err != nil {
+	if err := check(ctx, &spec); err != nil {
 		return Snapshot{}, false, err
-	}
-	if err := s.checkSets(ctx, &spec); err != nil {
-		return Snapshot{}, false, err
-	}
-	if spec.IfExists == transfer.IfExistsFail {
-		if err := s.checkFree(ctx, &spec); err != nil {
-			return Snapshot{}, false, err
-		}
 	}
 	res, err := s.request(ctx, &createRequest{id: spec.ID, state: newState(spec, start)})
 	if err != nil {
 		return Snapshot{}, false, err
 	}
 	return res.snapshot, res.created, nil
+}
+
+func (s *System) checkDownload(ctx context.Context, spec *transfer.Spec) error {
+	if s.deps.cfg.Objects[schemeOf(spec.Destination)] == nil {
+		return &transfer.Error{
+			Code: transfer.CodeURLScheme, Field: "destination.url", Message: "this node has no store for " + schemeOf(spec.Destination) + ":// destinations",
+		}
+	}
+	if err := s.pinBody(ctx, spec); err != nil {
+		return err
+	}
+	if err := s.checkSets(ctx, spec); err != nil {
+		return err
+	}
+	if spec.IfExists == transfer.IfExistsFail {
+		return s.checkFree(ctx, spec)
+	}
+	return nil
+}
+
+func (s *System) checkUpload(ctx context.Context, spec *transfer.Spec) error {
+	if err := s.pinUpload(ctx, spec); err != nil {
+		return err
+	}
+	return s.checkSets(ctx, spec)
 }
 
 // checkFree refuses a destination that exists, unless the transfer does too:

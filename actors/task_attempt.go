@@ -192,7 +192,7 @@ func (s *System) submitAll(ctx context.Context, t *task.State, out *attempted) {
 		if m.Phase != transfer.PhaseCompleted {
 			continue
 		}
-		spec, err := task.Expand(*t.Spec.Template, task.VarsOf(m.Spec.ID, m.Spec.Destination, t.CompletionGroup, t.ID))
+		spec, err := task.Expand(*t.Spec.Template, task.VarsOf(m.Spec.ID, shownDestination(&m.Spec), t.CompletionGroup, t.ID))
 		if err == nil {
 			if _, _, e := s.Create(ctx, spec, true); e != nil {
 				err = asTransferError(e)

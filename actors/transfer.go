@@ -68,6 +68,8 @@ type transferActor struct {
 	// transfer is not news before it is final.
 	recorded transfer.Phase
 	removals removals
+	// held is the run whose last request was not begun, because it is about to end.
+	held *fetch.Run
 	// purgers wait for the record to be gone.
 	purgers []*actor.PID
 }
@@ -248,7 +250,9 @@ func (t *transferActor) onLoaded(ctx actor.Context, msg *recordLoaded) {
 	t.rec, t.loaded = msg.rec, true
 	t.state = decodeState(t.rec.body, t.rec.secret)
 	t.recorded = t.state.Phase
-	t.state.Traits = traitsOf(t.store())
+	if store := t.store(); store != nil {
+		t.state.Traits = traitsOf(store)
+	}
 	t.epoch = t.rec.envelope.Epoch
 	mine := owner.GetNode() == t.cfg.Node && owner.GetIncarnation() == t.cfg.Incarnation && !owner.GetReleased()
 	if !mine {
@@ -315,7 +319,8 @@ func (t *transferActor) onHappened(ctx actor.Context, msg *happened) {
 // endsWithRun tells that a queued effect is of no use once its run was halted.
 func endsWithRun(e any) bool {
 	switch e.(type) {
-	case transfer.Open, transfer.CheckDestination, transfer.Begin, transfer.ListParts, transfer.Fetch, transfer.Digest, transfer.Complete:
+	case transfer.Open, transfer.CheckDestination, transfer.Begin, transfer.ListParts, transfer.Fetch, transfer.Digest, transfer.Complete,
+		transfer.Probe, transfer.OpenSession, transfer.FindSession, transfer.Send:
 		return true
 	}
 	return false
@@ -359,6 +364,7 @@ func etagOf(r *record) string {
 	return fmt.Sprintf("%d-%d", r.envelope.GetEpoch(), r.envelope.GetSequence())
 }
 
+// store is the destination's; nil for an upload, which has none.
 func (t *transferActor) store() storage.ObjectStore {
 	return t.cfg.Objects[schemeOf(t.state.Spec.Destination)]
 }

@@ -31,6 +31,9 @@ func (t *transferActor) step(ctx actor.Context) {
 }
 
 func (t *transferActor) carryOut(ctx actor.Context, e any) {
+	if t.carryOutSending(ctx, e) {
+		return
+	}
 	switch e := e.(type) {
 	case transfer.Persist:
 		t.persist(ctx, false)
@@ -59,14 +62,7 @@ func (t *transferActor) carryOut(ctx actor.Context, e any) {
 	case transfer.Delete:
 		t.removeRecord(ctx)
 	case transfer.Queue:
-		if t.state.Spec.Group != "" {
-			ctx.Send(t.shard, &turnWanted{id: t.id, notBefore: e.NotBefore, started: t.state.Gen.Number > 0})
-			return
-		}
-		ctx.Send(t.slots, &want{
-			id: t.id, shard: t.shard, priority: t.state.Spec.Priority, created: t.state.Created,
-			notBefore: e.NotBefore, host: hostOf(t.state.Spec.Source), started: t.state.Gen.Number > 0,
-		})
+		t.queue(ctx, e)
 	case transfer.Release:
 		ctx.Send(t.slots, &release{id: t.id})
 	case transfer.After:
@@ -77,6 +73,18 @@ func (t *transferActor) carryOut(ctx actor.Context, e any) {
 	case stopSelf:
 		t.leave(ctx)
 	}
+}
+
+// queue asks for a slot, or for the turn that leads to one.
+func (t *transferActor) queue(ctx actor.Context, e transfer.Queue) {
+	if t.state.Spec.Group != "" {
+		ctx.Send(t.shard, &turnWanted{id: t.id, notBefore: e.NotBefore, started: hasRun(&t.state)})
+		return
+	}
+	ctx.Send(t.slots, &want{
+		id: t.id, shard: t.shard, priority: t.state.Spec.Priority, created: t.state.Created,
+		notBefore: e.NotBefore, host: hostOf(t.state.Spec.Far()), started: hasRun(&t.state),
+	})
 }
 
 // persist writes the record and holds back everything queued behind it.

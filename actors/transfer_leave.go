@@ -19,7 +19,7 @@ func (t *transferActor) onStopAll(ctx actor.Context, msg *stopAll) {
 	switch {
 	case !t.loaded:
 		t.gone(ctx)
-	case msg.grace > 0 && t.state.Phase == transfer.PhaseRunning && t.state.Gen.Resumable:
+	case msg.grace > 0 && t.state.Phase == transfer.PhaseRunning && (t.state.Gen.Resumable || t.uploads()):
 		t.finishParts(ctx, msg.grace)
 	default:
 		t.giveAway(ctx)
@@ -27,9 +27,11 @@ func (t *transferActor) onStopAll(ctx actor.Context, msg *stopAll) {
 }
 
 // finishParts waits a moment for the parts in flight, so that the next owner
-// need not fetch them again.
+// need not move them again. An upload in one request may come to its end.
 func (t *transferActor) finishParts(ctx actor.Context, grace time.Duration) {
-	t.run.Finish()
+	if p := t.state.Session.Protocol; p == "" || p.Resumes() {
+		t.run.Finish()
+	}
 	run, life := t.run, t.life
 	t.spawn(ctx, func(c context.Context) any {
 		finished := make(chan struct{})
@@ -55,7 +57,7 @@ func (t *transferActor) onPartsFinished(ctx actor.Context, msg *partsFinished) {
 }
 
 func (t *transferActor) giveAway(ctx actor.Context) {
-	_ = t.apply(ctx, transfer.Revoked{})
+	_ = t.apply(ctx, transfer.Revoked{Unsent: t.unsent()})
 	t.pending = append(t.pending, stopSelf{})
 	t.step(ctx)
 }

@@ -25,8 +25,11 @@ type (
 // removeRecord carries out the last effect of a transfer.
 func (t *transferActor) removeRecord(ctx actor.Context) {
 	t.busy = true
-	key, version, life := t.rec.key, t.rec.version, t.life
+	key, version, life, spec := t.rec.key, t.rec.version, t.life, t.state.Spec
 	t.spawn(ctx, func(c context.Context) any {
+		if err := t.removeSpooled(c, &spec); err != nil {
+			return &recordRemoved{life: life, err: err}
+		}
 		return &recordRemoved{life: life, err: t.recorder.remove(c, key, version)}
 	})
 }

@@ -17,21 +17,34 @@ type removals struct {
 	leaving bool
 }
 
-// remove aborts an upload. It is not bound to a run: what is garbage stays
-// garbage.
+// remove aborts an object, or has the far side forget an upload. It is not bound
+// to a run: what is garbage stays garbage.
 func (t *transferActor) remove(ctx actor.Context, e transfer.Remove) {
 	t.removals.underway++
-	store, life := t.store(), t.life
+	abort, life := t.abort(e), t.life
 	t.spawn(ctx, func(c context.Context) any {
 		var ev transfer.Event = transfer.Removed(e)
-		if err := store.Abort(c, storage.Upload(e.Upload)); err != nil {
-			ev = transfer.RemoveFailed{Upload: e.Upload, Err: storeError(err)}
+		if err := abort(c); err != nil {
+			ev = transfer.RemoveFailed{Upload: e.Upload, Err: err}
 		}
 		if c.Err() != nil {
 			return nil
 		}
 		return &happened{life: life, event: ev}
 	})
+}
+
+func (t *transferActor) abort(e transfer.Remove) func(context.Context) *transfer.Error {
+	if t.uploads() {
+		return t.discard(e)
+	}
+	store := t.store()
+	return func(c context.Context) *transfer.Error {
+		if err := store.Abort(c, storage.Upload(e.Upload)); err != nil {
+			return storeError(err)
+		}
+		return nil
+	}
 }
 
 // removed counts a removal that has ended, and lets the actor go after the last.

@@ -72,13 +72,16 @@ func (t *transferActor) recreate(ctx actor.Context, msg *createRequest, sender *
 }
 
 // onTurnRevoked gives back what the turn was good for. What is being published
-// is let through: it cannot be taken back.
+// is let through, and so is a request that must not be made twice: they cannot be
+// taken back.
 func (t *transferActor) onTurnRevoked(ctx actor.Context) {
 	switch t.state.Phase {
 	case transfer.PhaseRunning, transfer.PhaseVerifying:
-		_ = t.apply(ctx, transfer.Revoked{})
+		if unsent := t.unsent(); unsent || !t.state.Session.Sent {
+			_ = t.apply(ctx, transfer.Revoked{Unsent: unsent})
+		}
 	case transfer.PhaseQueued:
 		ctx.Send(t.slots, &release{id: t.id})
-		ctx.Send(t.shard, &turnWanted{id: t.id, notBefore: t.state.NotBefore, started: t.state.Gen.Number > 0})
+		ctx.Send(t.shard, &turnWanted{id: t.id, notBefore: t.state.NotBefore, started: hasRun(&t.state)})
 	}
 }

@@ -23,6 +23,8 @@ func (t *transferActor) holdHost(ctx actor.Context, ev transfer.Event) {
 		err = ev.Err
 	case transfer.FetchFailed:
 		err = ev.Err
+	case transfer.SendFailed:
+		err = ev.Err
 	}
 	if err != nil && err.RetryAfter > 0 {
 		until := time.Now().Add(min(err.RetryAfter, maxHold))
@@ -52,10 +54,19 @@ func takeoverFrom(owner *recordpb.Owner, node string) takeover {
 	return afterDeath
 }
 
+// runs tells that the far side has answered.
+func runs(ev transfer.Event) bool {
+	switch ev.(type) {
+	case transfer.Opened, transfer.SessionOpened, transfer.SessionFound, transfer.Confirmed, transfer.PartSent, transfer.Answered:
+		return true
+	}
+	return false
+}
+
 // countTakeover measures how long a claimed transfer took to run again: from
 // the start of this node, or from when it was given the shard.
 func (t *transferActor) countTakeover(ev transfer.Event) {
-	if _, ok := ev.(transfer.Opened); ok && t.claimed != "" {
+	if t.claimed != "" && runs(ev) {
 		since := t.gained
 		if t.claimed == afterRestart {
 			since = t.started

@@ -19,7 +19,7 @@ func sealTransfer(s *transfer.State, sealer Sealer) (*recordpb.Transfer, error) 
 	out := &recordpb.Transfer{}
 	encodeState(out, s)
 	var err error
-	out.Sealed, err = sealSecret(secretOf(&s.Spec), s.Spec.ID, sealer)
+	out.Sealed, err = sealSecret(secretOf(s), s.Spec.ID, sealer)
 	return out, err
 }
 
@@ -159,19 +159,24 @@ func updateEvent(id string, u *clusterpb.Update, sealer Sealer) (transfer.Event,
 	return ev, nil
 }
 
-// wireSnapshot is what users may see of a transfer.
-func wireSnapshot(s *Snapshot) *clusterpb.Snapshot {
+// wireSnapshot is what users may see of a transfer. What of an upload is sealed
+// even so includes the answer of its far side, if that is wanted.
+func wireSnapshot(s *Snapshot, sealer Sealer, answer bool) *clusterpb.Snapshot {
 	state := s.State
 	ranges := state.Gen.Ledger.Ranges()
 	state.Gen.Ledger, state.Gen.Hashed = transfer.Ledger{}, nil
 	out := &clusterpb.Snapshot{
-		Transfer: &recordpb.Transfer{}, Source: transfer.RedactURL(state.Spec.Source),
+		Transfer: &recordpb.Transfer{}, Source: shownSource(&state.Spec),
 		Node: s.Node, Epoch: s.Epoch, Sequence: s.Sequence, Etag: s.ETag, InFlight: s.InFlight, OnWire: s.OnWire,
 	}
 	if url := state.Spec.Resolver.URL; url != "" {
 		out.Resolver = transfer.RedactURL(url)
 	}
 	encodeState(out.Transfer, &state)
+	if state.Spec.Direction == transfer.Upload {
+		// One that cannot be sealed is shown without it.
+		out.Transfer.Sealed, _ = sealSecret(shownSecret(&state, answer), state.Spec.ID, sealer)
+	}
 	for _, m := range state.Spec.Mirrors {
 		out.Mirrors = append(out.Mirrors, transfer.RedactURL(m))
 	}
@@ -183,12 +188,17 @@ func wireSnapshot(s *Snapshot) *clusterpb.Snapshot {
 
 // snapshotFrom is the inverse of wireSnapshot, as far as there is one: each
 // range stands as one part.
-func snapshotFrom(w *clusterpb.Snapshot) Snapshot {
+func snapshotFrom(w *clusterpb.Snapshot, sealer Sealer) Snapshot {
+	secret := &recordpb.Secret{}
+	if sealed := w.GetTransfer().GetSealed(); len(sealed) > 0 {
+		if opened, err := openSecret(sealed, w.GetTransfer().GetId(), sealer); err == nil {
+			secret = opened
+		}
+	}
+	secret.Source, secret.Mirrors, secret.ResolverUrl = w.GetSource(), w.GetMirrors(), w.GetResolver()
 	out := Snapshot{
-		State: decodeState(w.GetTransfer(), &recordpb.Secret{
-			Source: w.GetSource(), Mirrors: w.GetMirrors(), ResolverUrl: w.GetResolver(),
-		}),
-		Node: w.GetNode(), Epoch: w.GetEpoch(), Sequence: w.GetSequence(), ETag: w.GetEtag(), InFlight: w.GetInFlight(), OnWire: w.GetOnWire(),
+		State: decodeState(w.GetTransfer(), secret),
+		Node:  w.GetNode(), Epoch: w.GetEpoch(), Sequence: w.GetSequence(), ETag: w.GetEtag(), InFlight: w.GetInFlight(), OnWire: w.GetOnWire(),
 	}
 	for i, r := range w.GetRanges() {
 		out.State.Gen.Ledger.Add(transfer.Part{Number: i + 1, Offset: r.GetOffset(), Size: r.GetLength()})
@@ -196,22 +206,22 @@ func snapshotFrom(w *clusterpb.Snapshot) Snapshot {
 	return out
 }
 
-func wireResult(r *result) *clusterpb.Result {
+func wireResult(r *result, sealer Sealer) *clusterpb.Result {
 	out := &clusterpb.Result{Created: r.created, Reasons: r.reasons, Holder: r.holder}
 	if r.err != nil {
 		out.Error = encodeError(r.err)
 		out.Elsewhere = errors.Is(r.err, errElsewhere)
 		return out
 	}
-	out.Snapshot = wireSnapshot(&r.snapshot)
+	out.Snapshot = wireSnapshot(&r.snapshot, sealer, true)
 	return out
 }
 
-func resultFrom(w *clusterpb.Result) *result {
+func resultFrom(w *clusterpb.Result, sealer Sealer) *result {
 	out := &result{created: w.GetCreated(), reasons: w.GetReasons(), holder: w.GetHolder()}
 	switch err := decodeError(w.GetError()); {
 	case err == nil:
-		out.snapshot = snapshotFrom(w.GetSnapshot())
+		out.snapshot = snapshotFrom(w.GetSnapshot(), sealer)
 	case w.GetElsewhere():
 		err.Err = errElsewhere
 		out.err = err

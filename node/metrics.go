@@ -104,6 +104,9 @@ func (m *metrics) handler() http.Handler {
 // Received implements [actors.Meter].
 func (m *metrics) Received(n int64) { m.bytes.WithLabelValues("DOWNLOAD").Add(float64(n)) }
 
+// Sent implements [actors.Meter].
+func (m *metrics) Sent(n int64) { m.bytes.WithLabelValues("UPLOAD").Add(float64(n)) }
+
 // Refetched implements [actors.Meter].
 func (m *metrics) Refetched(reason string, n int64) {
 	m.refetched.WithLabelValues(reason).Add(float64(n))

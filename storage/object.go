@@ -125,8 +125,8 @@ type PartWriter interface {
 
 // ObjectStore builds objects from parts and publishes them whole.
 //
-// Every method returns a *[Error] when it fails. Begin, Commit, Complete and
-// Abort are safe to repeat after an unknown outcome.
+// Every method returns a *[Error] when it fails. Begin, Commit, Complete,
+// Abort and Delete are safe to repeat after an unknown outcome.
 type ObjectStore interface {
 	Limits() Limits
 	// Stat describes a published object; ErrNotFound when there is none.
@@ -158,4 +158,7 @@ type ObjectStore interface {
 	// Open streams a published object from offset to its end. ErrNotFound;
 	// ErrInvalid when offset is negative or beyond the end.
 	Open(ctx context.Context, name string, offset int64) (io.ReadCloser, ObjectInfo, error)
+	// Delete removes a published object. One that is missing is no error;
+	// ErrInvalid when the name is that of something else, a folder for example.
+	Delete(ctx context.Context, name string) error
 }

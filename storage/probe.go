@@ -14,12 +14,6 @@ type ClockSkewer interface {
 	ClockSkew(ctx context.Context) (time.Duration, error)
 }
 
-// ObjectRemover is an object store that can remove a published object.
-type ObjectRemover interface {
-	// Remove removes the object of that name; one that is absent is no error.
-	Remove(ctx context.Context, name string) error
-}
-
 // Outcome is what one check of a probe came to.
 type Outcome string
 

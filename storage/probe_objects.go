@@ -11,7 +11,7 @@ import (
 
 // ProbeObjects tests whether objects can be built, are published whole and
 // once, and go away again. It uses the given name, which must be free, and
-// removes the object where the store can ([ObjectRemover]).
+// removes the object.
 func ProbeObjects(ctx context.Context, os ObjectStore, name string) Report {
 	p := &objectProbe{store: os, name: name}
 	defer p.cleanup(ctx)
@@ -155,7 +155,7 @@ func (p *objectProbe) cleanup(ctx context.Context) {
 	for _, up := range p.uploads {
 		_ = p.store.Abort(ctx, up)
 	}
-	if r, ok := p.store.(ObjectRemover); ok && p.published.up.Name != "" {
-		_ = r.Remove(ctx, p.name)
+	if p.published.up.Name != "" {
+		_ = p.store.Delete(ctx, p.name)
 	}
 }

@@ -70,7 +70,7 @@ func (m *machine) handle(ev Event) *Error {
 	case Granted:
 		m.onGranted()
 	case Revoked:
-		m.onRevoked()
+		m.onRevoked(ev)
 	case DestinationExists:
 		m.onDestinationExists()
 	case DestinationFree:

@@ -65,8 +65,10 @@ func (m *machine) onGranted() {
 	}
 }
 
-func (m *machine) onRevoked() {
-	if m.interrupted() {
+func (m *machine) onRevoked(ev Revoked) {
+	if ev.Unsent {
+		m.Session.Sent = false
+	} else if m.interrupted() {
 		return
 	}
 	switch m.Phase {

@@ -51,8 +51,9 @@ type (
 	Recovered struct{}
 	// Granted gives the transfer a slot.
 	Granted struct{}
-	// Revoked takes the slot away (a graceful stop): it queues again.
-	Revoked struct{}
+	// Revoked takes the slot away (a graceful stop): it queues again. Unsent: the
+	// Send that was asked for last has not begun.
+	Revoked struct{ Unsent bool }
 	// Opened is the answer to Open.
 	Opened struct {
 		Response  Response

@@ -64,6 +64,14 @@ func (o *Objects) Publish(name string, data []byte) {
 	o.published[name] = object{info: storage.ObjectInfo{Size: int64(len(data)), ETag: fmt.Sprintf("%08x", crc32.ChecksumIEEE(data))}, data: data}
 }
 
+// Published are the names of objects that begin with prefix.
+func (o *Objects) Published(prefix string) []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	names := slices.Sorted(maps.Keys(o.published))
+	return slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, prefix) })
+}
+
 // Unpublish takes away what is published.
 func (o *Objects) Unpublish(name string) {
 	o.mu.Lock()
@@ -199,6 +207,12 @@ func (o *Objects) Abort(_ context.Context, up storage.Upload) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.uploads, up.ID)
+	return nil
+}
+
+// Delete implements [storage.ObjectStore].
+func (o *Objects) Delete(_ context.Context, name string) error {
+	o.Unpublish(name)
 	return nil
 }
 

@@ -25,9 +25,9 @@ type Run struct {
 	working int
 	idle    chan struct{}
 
-	// wire counts bytes received and not yet taken; flight those in parts that
-	// are not stored yet.
-	// ever is all that was received.
+	// wire counts bytes received, or sent, and not yet taken; flight those in parts
+	// that are not stored yet, or that the far side has not confirmed.
+	// ever is all that was received or sent.
 	wire, flight, ever atomic.Int64
 	// share is how many connections the transfer may open, 0 for no bound.
 	share atomic.Int32
@@ -119,6 +119,37 @@ func (r *Run) Stop() {
 // Finish lets the parts in flight come to their end and begins no other; Wait
 // then returns when they have.
 func (r *Run) Finish() { r.finishing.Store(true) }
+
+// Finishing tells that nothing more is to be begun.
+func (r *Run) Finishing() bool { return r.finishing.Load() }
+
+// Sent counts n bytes that were handed to the far side, and waits as the rate
+// limit wants it. It fails only when the run ends.
+func (r *Run) Sent(n int) error {
+	r.wire.Add(int64(n))
+	r.ever.Add(int64(n))
+	r.flight.Add(int64(n))
+	return r.wait(n)
+}
+
+// Piece is how many of n bytes are to be handed over at once, so that a rate
+// limit is kept to evenly.
+func (r *Run) Piece(n int) int {
+	if burst := r.limiter.Burst(); r.limited() && n > burst {
+		return burst
+	}
+	return n
+}
+
+// Landed says that n bytes are not in flight any more.
+func (r *Run) Landed(n int64) {
+	if left := r.flight.Add(-n); left < 0 {
+		r.flight.Add(-left)
+	}
+}
+
+// Connections is how many connections the transfer may open, 0 for no bound.
+func (r *Run) Connections() int { return int(r.share.Load()) }
 
 // Wait returns when all work of a stopped or finishing run has ended.
 func (r *Run) Wait() {

@@ -207,6 +207,37 @@ func (o *Objects) Abort(ctx context.Context, up storage.Upload) error {
 	return nil
 }
 
+// Delete implements [storage.ObjectStore]. ErrInvalid when what has the name is
+// no regular file.
+func (o *Objects) Delete(ctx context.Context, name string) error {
+	const op = "delete"
+	p, err := o.openNamed(ctx, op, name, false)
+	switch storage.KindOf(err) {
+	case storage.ErrNotFound, storage.ErrNotFolder:
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	info, err := p.lstat(p.base)
+	switch {
+	case err != nil:
+		return o.fail(op, name, err)
+	case info == nil:
+		return nil
+	case !info.Mode().IsRegular():
+		return refuse(op, name, "what is there is not a regular file")
+	}
+	if err := p.remove(p.base); err != nil {
+		return o.fail(op, name, err)
+	}
+	if err := o.syncs.Sync(filepath.Dir(name)); err != nil {
+		return o.fail(op, name, err)
+	}
+	return nil
+}
+
 // openNamed checks a name and opens its place.
 func (o *Objects) openNamed(ctx context.Context, op, name string, create bool) (*place, error) {
 	if err := ctx.Err(); err != nil {

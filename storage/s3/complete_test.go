@@ -346,7 +346,7 @@ func TestRemove(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := os.Remove(t.Context(), "bucket/k"); err != nil {
+		if err := os.Delete(t.Context(), "bucket/k"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -44,10 +44,7 @@ type Objects struct {
 	layouts layouts
 }
 
-var (
-	_ storage.ObjectStore   = (*Objects)(nil)
-	_ storage.ObjectRemover = (*Objects)(nil)
-)
+var _ storage.ObjectStore = (*Objects)(nil)
 
 // OpenObjects returns the object store that cfg describes. It does not talk
 // to the server; ErrInvalid when cfg cannot be right.
@@ -91,9 +88,9 @@ func (s *Objects) Stat(ctx context.Context, name string) (storage.ObjectInfo, er
 	return info, err
 }
 
-// Remove implements [storage.ObjectRemover].
-func (s *Objects) Remove(ctx context.Context, name string) error {
-	bucket, key, err := s.split("remove", name)
+// Delete implements [storage.ObjectStore].
+func (s *Objects) Delete(ctx context.Context, name string) error {
+	bucket, key, err := s.split("delete", name)
 	if err != nil {
 		return err
 	}
@@ -105,7 +102,7 @@ func (s *Objects) Remove(ctx context.Context, name string) error {
 		if err == nil || minio.ToErrorResponse(err).Code == minio.NoSuchKey {
 			return nil
 		}
-		return t.fail("remove", name, write, err)
+		return t.fail("delete", name, write, err)
 	})
 }
 

@@ -30,13 +30,14 @@ const (
 	OpComplete  Op = "complete"
 	OpAbort     Op = "abort"
 	OpOpen      Op = "open"
+	OpRemove    Op = "delete object"
 )
 
 // changes tells that the call's outcome can be unknown: it leaves something
 // behind when it happened.
 func (op Op) changes() bool {
 	switch op {
-	case OpCreate, OpSwap, OpDelete, OpBegin, OpCommit, OpSync, OpComplete, OpAbort:
+	case OpCreate, OpSwap, OpDelete, OpBegin, OpCommit, OpSync, OpComplete, OpAbort, OpRemove:
 		return true
 	}
 	return false

@@ -98,6 +98,10 @@ func (o *faultyObjects) Abort(ctx context.Context, up storage.Upload) error {
 	return act(ctx, o.f, OpAbort, up.Name, func() error { return o.os.Abort(ctx, up) })
 }
 
+func (o *faultyObjects) Delete(ctx context.Context, name string) error {
+	return act(ctx, o.f, OpRemove, name, func() error { return o.os.Delete(ctx, name) })
+}
+
 // opened is what Open returns beside the error.
 type opened struct {
 	body io.ReadCloser

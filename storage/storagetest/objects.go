@@ -68,6 +68,7 @@ func Objects(t *testing.T, open func(t *testing.T) ObjectFixture) {
 		{"abort after complete", objectAbortCompleted},
 		{"no upload", objectNoUpload},
 		{"stat and open", objectOpen},
+		{"delete", objectDelete},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
@@ -276,4 +277,33 @@ func objectOpen(t *testing.T, f ObjectFixture) {
 	wantKind(t, err, storage.ErrInvalid)
 	_, _, err = f.Store.Open(t.Context(), b.up.Name, b.size()+1)
 	wantKind(t, err, storage.ErrInvalid)
+}
+
+// objectDelete removes what is published, twice and by two instances, and
+// nothing else: the name can be built again.
+func objectDelete(t *testing.T, f ObjectFixture) {
+	b := begin(t, f, 2)
+	b.storeAll(t)
+	b.complete(t)
+	other := newBuild(f, f.NewName(t), 1)
+	other.begin(t)
+	other.storeAll(t)
+	other.complete(t)
+	for _, store := range []storage.ObjectStore{f.Store, f.Second} {
+		if err := store.Delete(t.Context(), b.up.Name); err != nil {
+			t.Fatal(err)
+		}
+		_, err := store.Stat(t.Context(), b.up.Name)
+		wantKind(t, err, storage.ErrNotFound)
+	}
+	other.wantPublished(t)
+	if err := f.Store.Delete(t.Context(), f.NewName(t)); err != nil {
+		t.Errorf("delete what never was: %v", err)
+	}
+	again := newBuild(f, b.up.Name, 1)
+	again.begin(t)
+	again.storeAll(t)
+	again.complete(t)
+	again.wantPublished(t)
+	wantNoLeftovers(t, f)
 }
