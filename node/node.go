@@ -198,6 +198,7 @@ func (n *Node) openAPI() error {
 		Engine:        n.engine,
 		Cluster:       n.engine,
 		Sets:          n.engine,
+		Spooler:       n.engine,
 		Commands:      n.outlets.commands.Has,
 		Channels:      n.outlets.hasChannel,
 		Tokens:        n.tokens,
