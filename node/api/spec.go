@@ -122,8 +122,6 @@ var specFields = map[string]string{
 	"checksum": "checksums.sha256", "size": "expectedSize", "part_size": "partSize",
 	"rate_limit": "limitRate", "recoverable": "recoverableStatuses",
 	"bodySource": "bodySource.url", "if_exists": "ifExists", "cost_policy": "costPolicy",
-	"protocol": "upload.protocol", "form": "upload.form", "presigned": "upload.presigned",
-	"idempotency_key": "upload.idempotencyKey",
 }
 
 // withField names a spec's field as it is called in a message.
