@@ -70,6 +70,9 @@ type Config struct {
 	// Reached is told of steps between a transfer's end and the delivery of its
 	// group's task, so that tests can end a node there.
 	Reached func(point string)
+	// SpoolURL is the folder that takes content which is to be sent: "file:///spool/"
+	// or "s3://bucket/spool/"; "" if none is taken.
+	SpoolURL string
 	// Retention is how long a transfer that has ended is kept, 7 days by default.
 	Retention time.Duration
 	// Random is uniform in [0,1), for jitter; math/rand/v2 by default.

@@ -122,6 +122,7 @@ var specFields = map[string]string{
 	"checksum": "checksums.sha256", "size": "expectedSize", "part_size": "partSize",
 	"rate_limit": "limitRate", "recoverable": "recoverableStatuses",
 	"bodySource": "bodySource.url", "if_exists": "ifExists", "cost_policy": "costPolicy",
+	"form.parts": "upload.form.parts.source.url",
 }
 
 // withField names a spec's field as it is called in a message.
