@@ -86,19 +86,13 @@ func newMetrics(version string) *metrics {
 	return m
 }
 
-// The values of the label direction.
-const (
-	download = "DOWNLOAD"
-	upload   = "UPLOAD"
-)
-
 // begin makes the series that are not there yet 0: a rule about failed transfers
 // shall see the first one.
 func (m *metrics) begin() {
 	for n, name := range pb.Transfer_Status_name {
 		if n != int32(pb.Transfer_STATUS_UNSPECIFIED) {
-			m.Transfers(name, download, 0)
-			m.Transfers(name, upload, 0)
+			m.Transfers(name, "DOWNLOAD", 0)
+			m.Transfers(name, "UPLOAD", 0)
 		}
 	}
 	m.Received(0)
@@ -110,10 +104,10 @@ func (m *metrics) handler() http.Handler {
 }
 
 // Received implements [actors.Meter].
-func (m *metrics) Received(n int64) { m.bytes.WithLabelValues(download).Add(float64(n)) }
+func (m *metrics) Received(n int64) { m.bytes.WithLabelValues("DOWNLOAD").Add(float64(n)) }
 
 // Sent implements [actors.Meter].
-func (m *metrics) Sent(n int64) { m.bytes.WithLabelValues(upload).Add(float64(n)) }
+func (m *metrics) Sent(n int64) { m.bytes.WithLabelValues("UPLOAD").Add(float64(n)) }
 
 // Refetched implements [actors.Meter].
 func (m *metrics) Refetched(reason string, n int64) {
