@@ -78,7 +78,7 @@ func (f *farSide) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(n, w)
 		return
 	}
-	w.Header().Set("X-Receipt", "42")
+	w.Header().Set("ETag", `"42"`)
 	w.WriteHeader(http.StatusCreated)
 	_, _ = io.WriteString(w, "kept\n")
 }

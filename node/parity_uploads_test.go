@@ -192,7 +192,7 @@ func parityUploadAnswer(t *testing.T) {
 	if response["actualUrl"] != f.URL+"/f" || response["statusCode"] != 201.0 || response["bodyBytes"] != "5" || response["bodyTruncated"] != false || response["resumable"] != false {
 		t.Errorf("response %v", response)
 	}
-	if !slices.ContainsFunc(done.GetResponse().GetHeaders(), func(h *pb.Header) bool { return h.GetName() == "X-Receipt" && h.GetValue() == "42" }) {
+	if !slices.ContainsFunc(done.GetResponse().GetHeaders(), func(h *pb.Header) bool { return h.GetName() == "Etag" && h.GetValue() == `"42"` }) {
 		t.Errorf("headers %v", done.GetResponse().GetHeaders())
 	}
 	if got := p.read("t"); got != "kept\n" || done.GetProgress().GetResponseBytes() != 5 {
