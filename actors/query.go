@@ -151,7 +151,11 @@ func reasons(s *transfer.State, waiting string) []string {
 			out = append(out, "it fails at "+at.UTC().Format(time.RFC3339)+" unless somebody attends to it")
 		}
 	case transfer.PhaseRunning:
-		out = append(out, "it is running")
+		if s.Spec.Direction == transfer.Upload {
+			out = append(out, sending(s))
+		} else {
+			out = append(out, "it is running")
+		}
 	case transfer.PhaseVerifying:
 		out = append(out, "it is running: every byte is there and the digest is being computed")
 	case transfer.PhaseCompleting:

@@ -229,7 +229,6 @@ func badBodies() []badInput {
 		{name: "group", fields: `"group":"a b"`, args: []string{"--group", "a b"}, code: "id.invalid"},
 		{name: "completion group", fields: `"completionGroup":"a.b"`, args: []string{"--completion-group", "a.b"}, code: "id.invalid"},
 		{name: "random access", fields: `"randomAccess":true`, args: []string{"--random-access"}, code: "field.unsupported"},
-		{name: "upload", fields: `"direction":"UPLOAD"`, code: "field.unsupported"},
 		{name: "status", fields: `"status":"COMPLETED"`, code: "field.unsupported"},
 		{name: "owner", fields: `"owner":{"node":"n"}`, code: "field.unsupported"},
 		{name: "unknown word", fields: `"priority":"` + canary + `"`, code: "enum.invalid"},
@@ -257,7 +256,7 @@ func manyLabels(n int) (args []string) {
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)
-	rows := slices.Concat(badURLs(), badAddresses(), badHeaders(), badNumbers(), badDestinations(), badBodies())
+	rows := slices.Concat(badURLs(), badAddresses(), badHeaders(), badNumbers(), badDestinations(), badBodies(), badUploads())
 	t.Logf("%d rows", len(rows))
 	api := godwitv1connect.NewTransferServiceClient(h2c(t), s.url, connect.WithGRPC())
 	env := environment(t)

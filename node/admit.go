@@ -12,48 +12,103 @@ import (
 	"godwit/transfer"
 )
 
-// admission refuses at once what would fail for sure later: sources at literal
-// addresses that may not be connected to, and files outside the roots. Names
-// are judged when they are dialled, links when files are opened.
+// admission refuses at once what would fail for sure later: far sides at literal
+// addresses that may not be connected to, and files outside the roots. Names are
+// judged when they are dialled, links when files are opened.
 type admission struct {
 	policy endpoint.Policy
 	// anyFile allows file:// anywhere; otherwise only below roots.
 	anyFile bool
 	roots   []string
+	// spool is where the node writes sources itself: a URL that ends in a slash, ""
+	// for nowhere.
+	spool string
 }
 
 // check takes a normalized spec.
 func (a admission) check(spec transfer.Spec) *transfer.Error {
-	for i, source := range append([]string{spec.Source}, spec.Mirrors...) {
-		if e := a.checkSource(source); e != nil {
-			if e.Field = "source.url"; i > 0 {
-				e.Field = "mirrors.url"
-			}
-			return e
-		}
-	}
 	if spec.Resolver.URL != "" {
-		if e := a.checkSource(spec.Resolver.URL); e != nil {
-			e.Field = "resolver.url"
+		if e := a.checkFar("resolver.url", spec.Resolver.URL); e != nil {
 			return e
 		}
 	}
-	if e := a.checkFile(spec.BodySource, "bodySource", "reads"); e != nil {
+	if spec.Direction == transfer.Upload {
+		return a.checkUpload(spec)
+	}
+	if e := a.checkFar("source.url", spec.Source); e != nil {
 		return e
 	}
-	return a.checkFile(spec.Destination, "destination.url", "writes")
+	if e := a.checkFar("mirrors.url", spec.Mirrors...); e != nil {
+		return e
+	}
+	if e := a.checkNear(spec.BodySource, "bodySource", "reads"); e != nil {
+		return e
+	}
+	return a.checkNear(spec.Destination, "destination.url", "writes")
 }
 
-// checkFile judges the place of a file; what is no file is judged by its store.
-func (a admission) checkFile(place, field, does string) *transfer.Error {
+// checkUpload judges all that an upload connects to and reads.
+func (a admission) checkUpload(spec transfer.Spec) *transfer.Error {
+	if e := a.checkFar("destination.url", spec.Destination); e != nil {
+		return e
+	}
+	p := &spec.Outgoing.Presigned
+	for _, url := range append([]string{p.CompleteURL, p.AbortURL, p.ObjectURL}, p.PartURLs...) {
+		if e := a.checkFar("upload.presigned", url); e != nil {
+			return e
+		}
+	}
+	for _, part := range spec.Outgoing.Form.Parts {
+		if e := a.checkNear(part.Source, "upload.form", "reads"); e != nil {
+			return e
+		}
+	}
+	switch {
+	case !spec.Outgoing.Spooled:
+		return a.checkNear(spec.Source, "source.url", "reads")
+	case !a.spooled(spec.Source):
+		// It will be deleted with the transfer.
+		return &transfer.Error{
+			Code: transfer.CodePathDenied, Op: "create transfer", Field: "source.url",
+			Message: "only what was spooled here is a spooled source",
+		}
+	}
+	return nil
+}
+
+// spooled tells that a place is where the node writes sources itself.
+func (a admission) spooled(place string) bool {
+	return a.spool != "" && underSpool(place, a.spool)
+}
+
+// checkFar judges URLs by those of their hosts that are addresses.
+func (a admission) checkFar(field string, urls ...string) *transfer.Error {
+	for _, url := range urls {
+		if e := a.checkSource(url); e != nil {
+			e.Field = field
+			return e
+		}
+	}
+	return nil
+}
+
+// checkNear judges a place that a user names: no file outside of the roots, and
+// nothing that was spooled for somebody. The rest is for the store to judge.
+func (a admission) checkNear(place, field, does string) *transfer.Error {
+	denied := transfer.Error{Code: transfer.CodePathDenied, Op: "create transfer", Field: field}
+	if a.spooled(place) {
+		if strings.HasPrefix(place, "s3://") {
+			denied.Code = transfer.CodeKeyReserved
+		}
+		denied.Message = "this node keeps spooled sources there"
+		return &denied
+	}
 	path, isFile := strings.CutPrefix(place, "file://")
 	if !isFile || a.anyFile || a.below(path) {
 		return nil
 	}
-	return &transfer.Error{
-		Code: transfer.CodePathDenied, Op: "create transfer", Field: field,
-		Message: "this node " + does + " files below its file roots only",
-	}
+	denied.Message = "this node " + does + " files below its file roots only"
+	return &denied
 }
 
 // checkWebhook refuses a receiver that is never delivered to.

@@ -24,6 +24,7 @@ type lateEngine struct {
 var (
 	_ api.Engine  = (*lateEngine)(nil)
 	_ api.Cluster = (*lateEngine)(nil)
+	_ api.Spooler = (*lateEngine)(nil)
 )
 
 func (e *lateEngine) get() (*actors.System, error) {
@@ -90,6 +91,18 @@ func (e *lateEngine) Watch(ctx context.Context, ids []string) api.Watch {
 		return failedWatch{err}
 	}
 	return s.Watch(ctx, ids)
+}
+
+func (e *lateEngine) Spool(ctx context.Context, r io.Reader) (string, int64, error) {
+	s, err := e.get()
+	if err != nil {
+		return "", 0, err
+	}
+	spooler, ok := any(s).(api.Spooler)
+	if !ok {
+		return "", 0, transfer.Errorf(transfer.CodeField, "this node spools nothing")
+	}
+	return spooler.Spool(ctx, r)
 }
 
 func (e *lateEngine) Nodes(ctx context.Context) ([]actors.NodeStatus, error) {

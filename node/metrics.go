@@ -86,15 +86,17 @@ func newMetrics(version string) *metrics {
 	return m
 }
 
-// begin makes the series of downloads that are not there yet 0: a rule about
-// failed transfers shall see the first one.
+// begin makes the series that are not there yet 0: a rule about failed transfers
+// shall see the first one.
 func (m *metrics) begin() {
 	for n, name := range pb.Transfer_Status_name {
 		if n != int32(pb.Transfer_STATUS_UNSPECIFIED) {
 			m.Transfers(name, "DOWNLOAD", 0)
+			m.Transfers(name, "UPLOAD", 0)
 		}
 	}
 	m.Received(0)
+	m.Sent(0)
 }
 
 func (m *metrics) handler() http.Handler {

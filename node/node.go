@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"path/filepath"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -20,8 +19,6 @@ import (
 	"godwit/endpoint"
 	"godwit/node/api"
 	"godwit/storage"
-	"godwit/storage/dir"
-	"godwit/storage/s3"
 )
 
 // Stopping takes at most the sum of these.
@@ -140,34 +137,10 @@ func (n *Node) openSecrets() (err error) {
 	return nil
 }
 
-// openStores opens where results go. Files are left out where none may lie.
-func (n *Node) openStores() (err error) {
-	if n.state, err = parseStateStore(n.cfg.StateStore); err != nil {
-		return err
-	}
-	pool := storage.NewBufferPool(int64(n.cfg.MemoryBudget))
-	objects, err := s3.OpenObjects(n.state.objectConfig(pool))
-	if err != nil {
-		return fmt.Errorf("open the object store: %w", err)
-	}
-	n.objects = map[string]storage.ObjectStore{"s3": objects}
-	if !n.role.foreground && len(n.cfg.FileRoots) == 0 {
-		return nil
-	}
-	roots := make([]string, len(n.cfg.FileRoots))
-	for i, root := range n.cfg.FileRoots {
-		roots[i] = filepath.Clean(root)
-	}
-	files, err := dir.OpenObjects(dir.Config{Roots: roots, Buffers: pool})
-	if err != nil {
-		return &ConfigError{Key: "file-root", Message: "cannot be opened", Err: err}
-	}
-	n.objects["file"] = files
-	return nil
-}
-
 func (n *Node) openSource() error {
-	n.admitted = admission{policy: endpoint.ForegroundPolicy(), anyFile: n.role.foreground, roots: n.cfg.FileRoots}
+	n.admitted = admission{
+		policy: endpoint.ForegroundPolicy(), anyFile: n.role.foreground, roots: n.cfg.FileRoots, spool: n.state.spool(),
+	}
 	if !n.role.foreground {
 		allow, err := prefixes(n.cfg.EgressAllow)
 		if err != nil {
@@ -198,6 +171,7 @@ func (n *Node) openAPI() error {
 		Engine:        n.engine,
 		Cluster:       n.engine,
 		Sets:          n.engine,
+		Spooler:       n.engine,
 		Commands:      n.outlets.commands.Has,
 		Channels:      n.outlets.hasChannel,
 		Tokens:        n.tokens,
@@ -317,9 +291,9 @@ func (n *Node) startSystem(ctx context.Context) (*actors.System, error) {
 	}
 	cfg := actors.Config{
 		Node: n.cfg.Name, Incarnation: ulid.Make().String(), Version: n.cfg.Version,
-		Records: recordHistory(records, n.cfg.Name), Objects: n.objects, Source: n.source, Resolver: n.webhooks,
+		Records: recordHistory(records, n.cfg.Name), Objects: n.objects, Source: n.source, Uploads: n.source, Resolver: n.webhooks,
 		Sealer: n.sealer, Meter: n.metrics, Logger: n.cfg.Logger, Slots: n.cfg.Slots, Retention: n.cfg.Retention,
-		Outlets: n.outlets.forTasks(clusterID), Reached: failpoint(),
+		Outlets: n.outlets.forTasks(clusterID), Reached: failpoint(), SpoolURL: n.state.spool(),
 		APIAddr: n.cfg.advertised(n.Addr()), GossipAddr: n.cfg.advertised(n.cfg.GossipAddr),
 	}
 	if n.member, err = n.openMember(cfg.Incarnation); err != nil {

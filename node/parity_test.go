@@ -35,6 +35,7 @@ func TestParity(t *testing.T) {
 		{"Observation", parityObservation},
 		{"Sets", paritySets},
 		{"Groups", parityGroups},
+		{"Uploads", parityUploads},
 	} {
 		t.Run(paragraph.name, func(t *testing.T) {
 			for _, line := range paragraph.lines {

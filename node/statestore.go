@@ -11,6 +11,7 @@ import (
 	"godwit/storage"
 	"godwit/storage/dir"
 	"godwit/storage/s3"
+	"godwit/transfer"
 )
 
 // stateStore is a state store URL taken apart: a folder, or a place in S3.
@@ -60,6 +61,46 @@ func (s stateStore) objectConfig(pool *storage.BufferPool) s3.Config {
 	cfg.Endpoint = cmp.Or(os.Getenv("AWS_ENDPOINT_URL_S3"), os.Getenv("AWS_ENDPOINT_URL"))
 	cfg.Region = cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"))
 	return cfg
+}
+
+// spoolSuffix makes of the place of the records that of the sources which the
+// node writes itself: beside them in S3, where all below their prefix is theirs,
+// and in a folder of its own among the files.
+const (
+	spoolFolder = "spool"
+	spoolSuffix = "-spool"
+)
+
+// spool is where spooled sources lie: a URL that ends in a slash. It is "" for a
+// store that has a bucket for itself.
+func (s stateStore) spool() string {
+	switch {
+	case s.dir != "":
+		return "file://" + s.spoolDir() + "/"
+	case s.s3.Prefix == "":
+		return ""
+	}
+	return "s3://" + path.Join(s.s3.Bucket, s.s3.Prefix) + spoolSuffix + "/"
+}
+
+// spoolDir is the folder of spooled sources, "" for none.
+func (s stateStore) spoolDir() string {
+	if s.dir == "" {
+		return ""
+	}
+	return filepath.Join(s.dir, spoolFolder)
+}
+
+// underSpool tells whether a canonical place is below that of spooled sources, or
+// might be to a store that reads names freely.
+func underSpool(place, spool string) bool {
+	object, isS3 := strings.CutPrefix(spool, "s3://")
+	if !isS3 {
+		return strings.HasPrefix(place, spool)
+	}
+	bucket, under, _ := strings.Cut(object, "/")
+	key, same := strings.CutPrefix(place, "s3://"+bucket+"/")
+	return same && transfer.KeyUnder(key, under)
 }
 
 // shown is the store as a URL without credentials: parseStateStore reads that of

@@ -52,11 +52,13 @@ func TestMetricsOfTransfersBeginAtZero(t *testing.T) {
 	n := startNode(t, Config{})
 	text := get(t, http.DefaultClient, "http://"+n.Addr()+"/metrics", http.StatusOK)
 	for _, state := range []string{"CANCELED", "COMPLETED", "FAILED", "IDLE", "PAUSED", "QUEUED", "RUNNING"} {
-		if want := fmt.Sprintf("godwit_transfers{direction=\"DOWNLOAD\",state=%q} 0\n", state); !strings.Contains(text, want) {
-			t.Errorf("metrics lack %s:\n%s", want, text)
+		for _, direction := range []string{"DOWNLOAD", "UPLOAD"} {
+			if want := fmt.Sprintf("godwit_transfers{direction=%q,state=%q} 0\n", direction, state); !strings.Contains(text, want) {
+				t.Errorf("metrics lack %s:\n%s", want, text)
+			}
 		}
 	}
-	if n := strings.Count(text, "\ngodwit_transfers{"); n != 7 {
+	if n := strings.Count(text, "\ngodwit_transfers{"); n != 14 {
 		t.Errorf("%d series:\n%s", n, text)
 	}
 }

@@ -36,7 +36,7 @@ func startAPI(t *testing.T, change func(*Config)) *testAPI {
 	t.Helper()
 	a := &testAPI{engine: newFake(), cluster: newFakeCluster(), sets: newFakeSets(), closing: make(chan struct{}), logs: &bytes.Buffer{}}
 	cfg := Config{
-		Engine: a.engine, Cluster: a.cluster, Sets: a.sets, PageKey: []byte("page key of a test"), Closing: a.closing,
+		Engine: a.engine, Cluster: a.cluster, Sets: a.sets, Spooler: a.engine, PageKey: []byte("page key of a test"), Closing: a.closing,
 		Attach: true, LoopbackHosts: true,
 		Commands: func(name string) bool { return name == "notify" }, Channels: func(name string) bool { return name == "ops" },
 		Logger: slog.New(slog.NewTextHandler(a.logs, nil)),

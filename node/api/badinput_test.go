@@ -19,6 +19,11 @@ func with(fields string) string {
 	return `{"transfer":{"source":{"url":"https://example.com/CANARY"},"destination":{"url":"file:///srv/f"},` + fields + `}}`
 }
 
+// sending returns a create request of an upload with fields that say how.
+func sending(fields string) string {
+	return `{"transfer":{"direction":"UPLOAD","source":{"url":"file:///srv/f"},"destination":{"url":"https://example.com/CANARY"},"upload":{` + fields + `}}}`
+}
+
 func header(name, value string) string {
 	return with(fmt.Sprintf(`"headers":[{"name":%q,"value":%q}]`, name, value))
 }
@@ -111,7 +116,15 @@ func TestBadInput(t *testing.T) {
 		{"acknowledged", "CreateTransfer", with(`"acknowledgeTime":"2026-05-04T03:02:01Z"`), transfer.CodeField, "transfer.acknowledgeTime"},
 		{"deadline", "CreateTransfer", with(`"attentionDeadline":"2026-05-04T03:02:01Z"`), transfer.CodeField, "transfer.attentionDeadline"},
 		{"body source", "CreateTransfer", with(`"bodySource":{"url":"file:///x"}`), transfer.CodeBody, "transfer.bodySource.url"},
-		{"upload", "CreateTransfer", with(`"direction":"UPLOAD"`), transfer.CodeField, "transfer.direction"},
+		{"upload of a download", "CreateTransfer", with(`"upload":{}`), transfer.CodeField, "transfer.upload"},
+		{"ends of a download", "CreateTransfer", with(`"direction":"UPLOAD"`), transfer.CodeURLScheme, "transfer.destination.url"},
+		{"chosen protocol", "CreateTransfer", sending(`"chosenProtocol":"CANARY"`), transfer.CodeField, "transfer.upload.chosenProtocol"},
+		{"chosen reason", "CreateTransfer", sending(`"chosenReason":"CANARY"`), transfer.CodeField, "transfer.upload.chosenReason"},
+		{"maybe duplicate", "CreateTransfer", sending(`"maybeDuplicate":true`), transfer.CodeField, "transfer.upload.maybeDuplicate"},
+		{"expiry", "CreateTransfer", sending(`"expireTime":"2026-05-04T03:02:01Z"`), transfer.CodeField, "transfer.upload.expireTime"},
+		{"unknown field of an upload", "CreateTransfer", sending(`"x":"CANARY"`), transfer.CodeJSON, "transfer.upload.x"},
+		{"unknown field of a part", "CreateTransfer", sending(`"form":{"parts":[{"name":"a","file":"CANARY"}]}`), transfer.CodeJSON, "transfer.upload.form.parts[0].file"},
+		{"form is a list", "CreateTransfer", sending(`"form":[]`), transfer.CodeJSON, "transfer.upload.form"},
 		{"random access", "CreateTransfer", with(`"randomAccess":true`), transfer.CodeField, "transfer.randomAccess"},
 		{"output only", "CreateTransfer", with(`"status":"COMPLETED"`), transfer.CodeField, "transfer.status"},
 		{"reserved header set", "UpdateTransfer", `{"id":"t1","headers":[{"name":"Range","value":"CANARY"}]}`, transfer.CodeHeaderResrvd, "headers"},

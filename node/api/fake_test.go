@@ -26,6 +26,8 @@ type fakeEngine struct {
 	err error
 	// creates counts the calls of Create.
 	creates int
+	// spools counts what was spooled in full.
+	spools int
 }
 
 func newFake() *fakeEngine {

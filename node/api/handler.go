@@ -21,6 +21,7 @@ type Config struct {
 	Engine  Engine
 	Cluster Cluster
 	Sets    Sets
+	Spooler Spooler
 	// Commands and Channels tell which names this node's configuration has for
 	// commands that tasks run and for channels of notifications; nil for none.
 	// The channel "log" is always there.
@@ -50,7 +51,7 @@ func New(cfg Config) http.Handler {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	svc := &service{
-		engine: cfg.Engine, cluster: cfg.Cluster, sets: cfg.Sets, pages: pageTokens{key: cfg.PageKey},
+		engine: cfg.Engine, cluster: cfg.Cluster, sets: cfg.Sets, spooler: cfg.Spooler, pages: pageTokens{key: cfg.PageKey},
 		commands: cfg.Commands, channels: cfg.Channels,
 		closing: cfg.Closing, log: cfg.Logger,
 	}

@@ -20,8 +20,8 @@ func toMessage(snap actors.Snapshot) *pb.Transfer {
 		Id:           spec.ID,
 		Direction:    enumValue[pb.Transfer_Direction](pb.Transfer_Direction_value, string(spec.Direction)),
 		Status:       enumValue[pb.Transfer_Status](pb.Transfer_Status_value, st.Phase.Status()),
-		Source:       &pb.Endpoint{Url: transfer.RedactURL(spec.Source)},
-		Destination:  &pb.Endpoint{Url: transfer.RedactURL(spec.Destination)},
+		Source:       end(spec.Source),
+		Destination:  end(spec.Destination),
 		Method:       spec.Method,
 		Progress:     progress(snap),
 		Attempts:     int32(st.Attempts),
@@ -43,17 +43,26 @@ func toMessage(snap actors.Snapshot) *pb.Transfer {
 		CanceledBy:   st.CanceledBy,
 		CancelReason: st.CancelReason,
 	}
-	if m.Method == "" {
+	if m.Method == "" && spec.Direction != transfer.Upload {
 		m.Method = "GET"
 	}
 	fillOptional(m, snap)
 	return m
 }
 
+// end shows one end of a transfer; it is nil for the source of a form.
+func end(url string) *pb.Endpoint {
+	if url == "" {
+		return nil
+	}
+	return &pb.Endpoint{Url: transfer.RedactURL(url)}
+}
+
 // fillOptional sets what is absent unless there is something to say.
 func fillOptional(m *pb.Transfer, snap actors.Snapshot) {
 	st, spec := &snap.State, &snap.State.Spec
 	m.CompletionGroup = spec.CompletionGroup
+	m.Upload = fromUpload(st)
 	fillAfter(m, st)
 	m.AcknowledgeTime = moment(st.Acknowledged)
 	retries := int32(spec.Retries)
@@ -104,6 +113,12 @@ func progress(snap actors.Snapshot) *pb.Progress {
 	if size := st.Size(); size >= 0 {
 		p.BytesTotal = &size
 	}
+	if st.Spec.Direction == transfer.Upload {
+		p.Ranges = sentRanges(st)
+		if st.Response.StatusCode != 0 && st.AnswerSize >= 0 {
+			p.ResponseBytes = &st.AnswerSize
+		}
+	}
 	return p
 }
 
@@ -116,6 +131,11 @@ func response(st *transfer.State) *pb.Response {
 		ActualUrl:  transfer.RedactURL(st.Response.ActualURL),
 		StatusCode: int32(st.Response.StatusCode),
 		Resumable:  st.Gen.Resumable,
+	}
+	if st.Spec.Direction == transfer.Upload {
+		out.Resumable = st.Session.Protocol.Resumes()
+		out.BodyBytes = int64(len(st.Answer))
+		out.BodyTruncated = st.AnswerSize != out.BodyBytes
 	}
 	for _, h := range st.Response.Headers {
 		out.Headers = append(out.Headers, &pb.Header{Name: h.Name, Value: h.Value})

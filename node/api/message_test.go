@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -58,6 +59,38 @@ func full() actors.Snapshot {
 	return actors.Snapshot{State: st, Node: "n1", Epoch: 3, ETag: "etag", InFlight: 5, OnWire: 1<<20 + 5}
 }
 
+// fullUpload is an upload that has everything to show.
+func fullUpload() actors.Snapshot {
+	st := transfer.State{
+		Spec: transfer.Spec{
+			ID: "u", Direction: transfer.Upload, Method: "POST", Destination: "https://example.com/u?token=CANARY",
+			Headers: []transfer.Header{{Name: "Authorization", Value: "CANARY"}}, Size: transfer.UnknownSize,
+			Outgoing: transfer.Outgoing{
+				Protocol: transfer.ProtocolAuto, Spooled: true, IdempotencyKey: "key", RepeatUnsafe: true, DigestHeaders: true, Expect: true,
+				Form: transfer.Form{Subtype: "form-data", Boundary: "b", Parts: []transfer.FormPart{
+					{Name: "text", Text: "CANARY", Headers: []transfer.Header{{Name: "X-Secret", Value: "CANARY"}}},
+					{Name: "file", FileName: "f.bin", Source: "file:///srv/f", Pin: transfer.Pin{Size: 3 << 20}},
+				}},
+				Presigned: transfer.Presigned{
+					PartURLs: []string{"https://s3.example/p?CANARY"}, CompleteURL: "https://s3.example/c?CANARY",
+					AbortURL: "https://s3.example/a?CANARY", ObjectURL: "https://s3.example/o?CANARY",
+				},
+			},
+		},
+		Phase: transfer.PhaseRunning,
+		Session: transfer.Session{
+			Protocol: transfer.ProtocolTus, Reason: "it answered OPTIONS", URL: "https://example.com/u/CANARY",
+			Offset: 1 << 20, Expires: fakeEpoch.Add(time.Hour),
+			Parts: []transfer.SessionPart{{Number: 2, Offset: 1 << 20, Size: 10, Ref: "CANARY"}, {Number: 4, Offset: 2 << 20, Size: 10, Ref: "CANARY"}},
+		},
+		MaybeDuplicate: true,
+		Response:       transfer.Response{ActualURL: "https://example.com/u?CANARY", StatusCode: 503},
+		Answer:         []byte("CANARY"), AnswerSize: 1 << 20,
+		Created: fakeEpoch, Updated: fakeEpoch,
+	}
+	return actors.Snapshot{State: st, Node: "n1", Epoch: 3, ETag: "etag", InFlight: 5, OnWire: 1<<20 + 25}
+}
+
 func transferJSON(t *testing.T, m proto.Message) []byte {
 	t.Helper()
 	raw, err := jsonCodec{}.Marshal(m)
@@ -73,8 +106,9 @@ func transferJSON(t *testing.T, m proto.Message) []byte {
 
 func TestTransferAsJSON(t *testing.T) {
 	golden := map[string]actors.Snapshot{
-		"full.json":  full(),
-		"fresh.json": {State: transfer.State{Phase: transfer.PhaseIdle, Spec: transfer.Spec{ID: "t", Size: transfer.UnknownSize, Direction: transfer.Download, Source: "http://h/", Destination: "file:///f"}}},
+		"full.json":   full(),
+		"upload.json": fullUpload(),
+		"fresh.json":  {State: transfer.State{Phase: transfer.PhaseIdle, Spec: transfer.Spec{ID: "t", Size: transfer.UnknownSize, Direction: transfer.Download, Source: "http://h/", Destination: "file:///f"}}},
 	}
 	for name, snap := range golden {
 		got := transferJSON(t, toMessage(snap))
@@ -227,6 +261,52 @@ func TestSpecRoundTrip(t *testing.T) {
 			t.Fatalf("in  %v\nout %v", in, out)
 		}
 	})
+}
+
+// TestUploadRoundTrip: the same of what belongs to uploads.
+func TestUploadRoundTrip(t *testing.T) {
+	in := &pb.Transfer{
+		Id: "u", Direction: pb.Transfer_UPLOAD, Destination: &pb.Endpoint{Url: "https://example.com/u?CANARY"},
+		Upload: &pb.Upload{
+			Protocol: "put", IdempotencyKey: "key", RepeatUnsafe: true, DigestHeaders: true, ExpectContinue: true, Spooled: true,
+			Form: &pb.Form{Subtype: "mixed", Boundary: "b", Parts: []*pb.FormPart{
+				{Name: "a", Text: "CANARY", Headers: []*pb.Header{{Name: "X", Value: "CANARY"}}},
+				{FileName: "f", Source: &pb.Endpoint{Url: "file:///srv/f"}},
+			}},
+			Presigned: &pb.Presigned{PartUrls: []string{"https://h/1"}, CompleteUrl: "https://h/c", AbortUrl: "https://h/a", ObjectUrl: "https://h/o"},
+		},
+	}
+	spec, e := toSpec(in)
+	if e != nil {
+		t.Fatal(e)
+	}
+	want := transfer.Presigned{PartURLs: []string{"https://h/1"}, CompleteURL: "https://h/c", AbortURL: "https://h/a", ObjectURL: "https://h/o"}
+	if got := spec.Outgoing.Presigned; !reflect.DeepEqual(got, want) {
+		t.Errorf("presigned: %v", got)
+	}
+	if p := spec.Outgoing.Form.Parts; len(p) != 2 || p[0].Text != "CANARY" || len(p[0].Headers) != 1 || p[1].Source != "file:///srv/f" {
+		t.Errorf("parts: %v", p)
+	}
+	out := toMessage(actors.Snapshot{State: transfer.State{Spec: spec}})
+	in.Upload.Presigned, in.Upload.Form.Parts[0].Text, in.Upload.Form.Parts[0].Headers = nil, "", nil
+	if !proto.Equal(in.GetUpload(), out.GetUpload()) || out.GetDestination().GetUrl() != "https://example.com/u" {
+		t.Errorf("in  %v\nout %v", in, out)
+	}
+}
+
+func TestSentRanges(t *testing.T) {
+	snap := fullUpload()
+	st := &snap.State
+	if got := sentRanges(st); len(got) != 2 || got[0].GetLength() != 1<<20+10 || got[1].GetOffset() != 2<<20 {
+		t.Errorf("on the way: %v", got)
+	}
+	st.Phase = transfer.PhaseCompleted
+	if got := sentRanges(st); len(got) != 1 || got[0].GetLength() != st.Spec.ContentSize() {
+		t.Errorf("completed: %v", got)
+	}
+	if got := sentRanges(&transfer.State{}); got != nil {
+		t.Errorf("nothing yet: %v", got)
+	}
 }
 
 func TestBinaryEnumsOutOfRange(t *testing.T) {

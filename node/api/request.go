@@ -52,10 +52,18 @@ func checkRequest(next http.Handler) http.Handler {
 			return
 		}
 		frame, e := mediaType(r)
-		if e == nil {
+		method := methodOf(r.URL.Path)
+		streamed := method != nil && method.IsStreamingClient()
+		switch {
+		case e != nil:
+		case streamed:
+			e = checkStream(r, frame)
+		default:
 			e = checkBody(w, r, frame)
 		}
 		switch {
+		case e == nil && streamed:
+			patient(next, w, r)
 		case e == nil:
 			withStatus(next, w, r)
 		case errors.Is(e.Err, os.ErrDeadlineExceeded):
@@ -92,6 +100,20 @@ func isIdentity(encodings []string) bool {
 	return true
 }
 
+// checkStream refuses what the protocols would take besides a stream of plain
+// messages. The messages are checked as they come.
+func checkStream(r *http.Request, frame framing) *transfer.Error {
+	if !frame.enveloped {
+		return transfer.Errorf(transfer.CodeMediaType, "this method takes a stream: use a content type of Connect's streams or of gRPC")
+	}
+	for _, name := range []string{"Connect-Content-Encoding", "Grpc-Encoding"} {
+		if !isIdentity(r.Header.Values(name)) {
+			return transfer.Errorf(transfer.CodeMediaType, "a compressed message is not accepted")
+		}
+	}
+	return nil
+}
+
 // checkBody reads the body, checks that it is one message (in JSON, a strict
 // one of the method called), and puts it back. A client that never ends its
 // body is given up: calls carry no more than one message.
@@ -116,12 +138,12 @@ func checkBody(w http.ResponseWriter, r *http.Request, frame framing) *transfer.
 			return e
 		}
 	}
-	input := inputOf(r.URL.Path)
-	if !frame.json || input == nil {
+	method := methodOf(r.URL.Path)
+	if !frame.json || method == nil {
 		// An unknown method is for the handler to refuse.
 		return nil
 	}
-	return checkJSON(message, input)
+	return checkJSON(message, method.Input())
 }
 
 // unwrap takes the only message out of its envelope.
@@ -135,17 +157,13 @@ func unwrap(body []byte) ([]byte, *transfer.Error) {
 	return body[envelopeSize:], nil
 }
 
-// inputOf finds the message that the method of a path takes, or nil.
-func inputOf(path string) protoreflect.MessageDescriptor {
+// methodOf finds the method of a path, or nil.
+func methodOf(path string) protoreflect.MethodDescriptor {
 	service, method, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service))
 	sd, ok := found.(protoreflect.ServiceDescriptor)
 	if err != nil || !ok {
 		return nil
 	}
-	md := sd.Methods().ByName(protoreflect.Name(method))
-	if md == nil {
-		return nil
-	}
-	return md.Input()
+	return sd.Methods().ByName(protoreflect.Name(method))
 }

@@ -19,6 +19,7 @@ type service struct {
 	engine  Engine
 	cluster Cluster
 	sets    Sets
+	spooler Spooler
 	pages   pageTokens
 	// commands and channels are those of Config.
 	commands, channels func(name string) bool

@@ -46,6 +46,7 @@ func toSpec(m *pb.Transfer) (transfer.Spec, *transfer.Error) {
 		Resolver:     transfer.Webhook{URL: m.GetResolver().GetUrl(), Secret: m.GetResolver().GetSecret()},
 		AttentionTTL: m.GetAttentionTtl().AsDuration(),
 		BodySource:   m.GetBodySource().GetUrl(),
+		Outgoing:     toOutgoing(m.GetUpload()),
 	}
 	if m.ExpectedSize != nil {
 		spec.Size = m.GetExpectedSize()
@@ -66,21 +67,19 @@ func toSpec(m *pb.Transfer) (transfer.Spec, *transfer.Error) {
 // this version does not know how to honour: ignoring them would promise
 // something.
 func expressible(m *pb.Transfer) *transfer.Error {
-	msg := m.ProtoReflect()
-	for _, name := range outputOnly {
-		if fd := msg.Descriptor().Fields().ByName(name); msg.Has(fd) {
-			return unsupported(fd.JSONName(), "only the server sets this field")
-		}
+	if e := refuseOutputOnly(m, "transfer", outputOnly...); e != nil {
+		return e
 	}
 	switch {
-	case m.GetDirection() == pb.Transfer_UPLOAD:
-		return unsupported("direction", "uploads are not served by this version")
 	case m.GetRandomAccess():
 		return unsupported("randomAccess", "parts are always fetched in order by this version")
 	case m.GetChecksums().GetCrc64Nvme() != "":
 		return unsupported("checksums.crc64nvme", "only a SHA-256 can be declared")
 	case m.GetDigest() != "" && m.GetDigest() != "sha256":
 		return &transfer.Error{Code: transfer.CodeChecksum, Field: "transfer.digest", Message: "the only digest is sha256"}
+	}
+	if e := expressibleUpload(m); e != nil {
+		return e
 	}
 	return knownWords(m)
 }
@@ -123,6 +122,7 @@ var specFields = map[string]string{
 	"checksum": "checksums.sha256", "size": "expectedSize", "part_size": "partSize",
 	"rate_limit": "limitRate", "recoverable": "recoverableStatuses",
 	"bodySource": "bodySource.url", "if_exists": "ifExists", "cost_policy": "costPolicy",
+	"form.parts": "upload.form.parts.source.url",
 }
 
 // withField names a spec's field as it is called in a message.

@@ -51,7 +51,9 @@ func fromTemplate(spec *transfer.Spec) *pb.Transfer {
 		return nil
 	}
 	m := toMessage(actors.Snapshot{State: transfer.State{Spec: *spec}})
-	m.Source = &pb.Endpoint{Url: shownTemplate(spec.Source)}
+	if spec.Source != "" {
+		m.Source = &pb.Endpoint{Url: shownTemplate(spec.Source)}
+	}
 	m.Destination = &pb.Endpoint{Url: shownTemplate(spec.Destination)}
 	// It is no transfer yet.
 	m.Progress = nil

@@ -97,7 +97,7 @@ func checkMethod(t *testing.T, doc document, service protoreflect.ServiceDescrip
 		return
 	}
 	media := "application/json"
-	if method.IsStreamingServer() {
+	if method.IsStreamingServer() || method.IsStreamingClient() {
 		media = "application/connect+json"
 	}
 	if got := post.RequestBody.Content[media].Schema.Ref; got != ref(method.Input()) {
