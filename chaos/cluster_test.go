@@ -128,6 +128,9 @@ func stage(t testing.TB, s Scenario, as staging) *Cluster {
 		t.Cleanup(opts.Network.Close)
 		listen = opts.Network.Gateway()
 	}
+	if s.Uploads {
+		opts.Fars = fars(t, as.folder)
+	}
 	for i, content := range s.Origins(as.params) {
 		o := endpointtest.New(t, endpointtest.Options{
 			Seed: as.seed + uint64(i), Size: content.Size, Addr: net.JoinHostPort(listen, "0"),

@@ -33,6 +33,8 @@ type Scenario struct {
 	Least int
 	// Network tells that nodes must be held apart.
 	Network bool
+	// Uploads tells that it wants far sides for uploads.
+	Uploads bool
 	// Contents are the origins that it wants; nil takes several sizes.
 	Contents func(Params) []Content
 	// Args are more arguments of the nodes; nil is none.
@@ -54,7 +56,7 @@ var Scenarios = []Scenario{
 		Name: "complete", About: "kill a node at each step between the last member of a completion group and the delivered task", Least: 3,
 		Contents: completeContents, Run: runComplete,
 	},
-	{Name: "upload", About: "kill the node that sends an upload after 5, 50 and 95 percent, by every protocol", Least: 3, Contents: noContents, Run: runUpload},
+	{Name: "upload", About: "kill the node that sends an upload after 5, 50 and 95 percent, by every protocol", Least: 3, Uploads: true, Contents: noContents, Run: runUpload},
 	{Name: "group", About: "kill nodes under a serialized transfer group, whose members run one at a time and in order", Least: 3, Run: runGroup},
 	{
 		Name: "scale", About: "kill a node that holds 100,000 queued and 50 running transfers", Least: 2,
