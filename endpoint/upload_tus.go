@@ -17,6 +17,8 @@ import (
 
 // tus speaks tus 1.0.0 (https://tus.io/protocols/resumable-upload) with the
 // extensions creation, expiration, checksum, termination and concatenation.
+// Content does not come with a creation (creation-with-upload): where the answer
+// to that is lost, a whole upload would be left that nobody knows of.
 type tus struct{}
 
 const (

@@ -16,7 +16,8 @@ func TestTusPartsPutTogetherAreJudged(t *testing.T) {
 	}{
 		"another length": {
 			interim{status: 201, header: location("/made")},
-			interim{status: 200, header: http.Header{"Upload-Length": {"1999"}}}, transfer.CodeUploadIncomplete,
+			interim{status: 200, header: http.Header{"Upload-Length": {"1999"}}},
+			transfer.CodeUploadIncomplete,
 		},
 		"its length":   {interim{status: 201, header: location("/made")}, interim{status: 200, header: http.Header{"Upload-Length": {"2000"}}}, ""},
 		"not told":     {interim{status: 201, header: location("/made")}, interim{status: 200}, ""},
