@@ -23,19 +23,31 @@ func TestProbe(t *testing.T) {
 		"PATCH":          {"PATCH", 200, tus, transfer.ProtocolPut, "the method is PATCH", 0},
 		"tus":            {"PUT", 204, tus, transfer.ProtocolTus, "the server offers tus 1.0.0 with creation", 1},
 		"tus, no method": {"", 200, tus, transfer.ProtocolTus, "the server offers tus 1.0.0 with creation", 1},
-		"tus, resumable only": {"PUT", 204, http.Header{"Tus-Resumable": {"1.0.0"}, "Tus-Extension": {"creation"}},
-			transfer.ProtocolTus, "the server offers tus 1.0.0 with creation", 1},
+		"tus, resumable only": {
+			"PUT", 204,
+			http.Header{"Tus-Resumable": {"1.0.0"}, "Tus-Extension": {"creation"}},
+			transfer.ProtocolTus, "the server offers tus 1.0.0 with creation", 1,
+		},
 		"tus without creation": {"PUT", 204, http.Header{"Tus-Version": {"1.0.0"}}, transfer.ProtocolPut, "OPTIONS offers no protocol that resumes" + one, 1},
-		"tus of another version": {"PUT", 204, http.Header{"Tus-Version": {"0.2.2"}, "Tus-Extension": {"creation"}},
-			transfer.ProtocolPut, "OPTIONS offers no protocol that resumes" + one, 1},
-		"ietf": {"PUT", 200, http.Header{"Upload-Limit": {"min-size=0"}},
-			transfer.ProtocolIETF, "the server offers resumable uploads with an Upload-Limit", 1},
+		"tus of another version": {
+			"PUT", 204,
+			http.Header{"Tus-Version": {"0.2.2"}, "Tus-Extension": {"creation"}},
+			transfer.ProtocolPut, "OPTIONS offers no protocol that resumes" + one, 1,
+		},
+		"ietf": {
+			"PUT", 200,
+			http.Header{"Upload-Limit": {"min-size=0"}},
+			transfer.ProtocolIETF, "the server offers resumable uploads with an Upload-Limit", 1,
+		},
 		"ietf, malformed": {"PUT", 200, http.Header{"Upload-Limit": {"min-size"}}, transfer.ProtocolPut, "OPTIONS offers no protocol that resumes" + one, 1},
 		"nothing":         {"PUT", 200, nil, transfer.ProtocolPut, "OPTIONS offers no protocol that resumes" + one, 1},
 		"405":             {"PUT", 405, tus, transfer.ProtocolPut, "OPTIONS answered 405" + one, 1},
 		"500":             {"PUT", 500, nil, transfer.ProtocolPut, "OPTIONS answered 500" + one, 1},
-		"another origin": {"PUT", 307, http.Header{"Location": {"http://example.org/"}},
-			transfer.ProtocolPut, "OPTIONS was answered with something else than what it asks for" + one, 1},
+		"another origin": {
+			"PUT", 307,
+			http.Header{"Location": {"http://example.org/"}},
+			transfer.ProtocolPut, "OPTIONS was answered with something else than what it asks for" + one, 1,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := endpointtest.New(t, endpointtest.Options{})

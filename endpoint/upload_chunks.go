@@ -27,8 +27,9 @@ type added struct {
 	// offset is how many bytes the far side has now.
 	offset  int64
 	expires time.Time
-	// answer is set when the upload is complete.
-	answer *UploadAnswer
+	answer  *UploadAnswer
+	// complete: nothing is missing any more.
+	complete bool
 }
 
 // chunks adds bytes to one resource, in order, by requests of bounded size.
@@ -63,7 +64,7 @@ func (s *chunks) send(d *Upload, from int64) (*UploadAnswer, *Failure) {
 		if s.confirmed != nil && got.offset > at {
 			s.confirmed(got.offset, got.expires)
 		}
-		if got.answer != nil {
+		if got.complete {
 			return got.answer, nil
 		}
 		at = got.offset
@@ -85,13 +86,13 @@ func (s *chunks) check(at, n int64, got added) *Failure {
 	switch {
 	case got.offset > at+n:
 		e = transfer.Errorf(transfer.CodeUploadProtocol, "the far side has %d bytes, only %d were sent", got.offset, at+n)
-	case got.answer == nil && got.offset <= at:
+	case !got.complete && got.offset <= at:
 		e = transfer.Errorf(transfer.CodeUploadOffset, "the far side has %d bytes after it was sent those from byte %d on", got.offset, at)
 	default:
 		return nil
 	}
-	e.Op = "send"
-	return &Failure{Err: e, Sent: n > 0}
+	e.Op, e.Status = "send", got.answer.Shown.StatusCode
+	return &Failure{Err: e, Sent: n > 0, Answer: got.answer}
 }
 
 func (d *Upload) finishing() bool { return d.Finishing != nil && d.Finishing() }

@@ -189,6 +189,9 @@ func (ietf) patch(ctx context.Context, c *Client, d *Upload, at, n int64, p Prog
 		return added{}, f
 	}
 	report := &reporting{p: p, after: at, most: at + n}
+	if d.Outgoing.DigestHeaders {
+		report.end() // what has a digest counts whole or not at all
+	}
 	r, f := c.deliver(ctx, d, message{
 		method: http.MethodPatch, url: d.Session.URL, header: header, body: d.body(ctx, at, n), size: n,
 		expect: d.Outgoing.Expect, keyless: true, informed: report.informed,
@@ -207,7 +210,7 @@ func (ietf) patch(ctx context.Context, c *Client, d *Upload, at, n int64, p Prog
 // that refuses what it got will do so again: nothing is left to go on with.
 func ietfCompleted(ctx context.Context, c *Client, d *Upload, r *uploadReply, last bool) (added, *Failure) {
 	if r.ok() && last {
-		return added{offset: d.Size, answer: r.answer()}, nil
+		return added{offset: d.Size, answer: r.answer(), complete: true}, nil
 	}
 	f := r.refused(true)
 	if r.ok() {
@@ -232,7 +235,7 @@ func appended(r *uploadReply, at, n int64, last bool) (added, *Failure) {
 	case last && (!told || offset == at+n):
 		return added{}, r.failed(transfer.CodeUploadOffset, n > 0, "the far side does not say that the upload is complete")
 	}
-	got := added{offset: at + n}
+	got := added{offset: at + n, answer: r.answer()}
 	if told {
 		got.offset = offset
 	}

@@ -116,7 +116,9 @@ func (u *sender) once(ctx context.Context) (*UploadAnswer, *Failure) {
 		if f != nil || found.Answer != nil {
 			return found.Answer, f
 		}
-		from = found.Offset
+		if from = found.Offset; from < s.Offset {
+			return nil, &Failure{Err: transfer.Errorf(transfer.CodeSessionLost, "the offset went back"), Lost: true}
+		}
 	}
 	d := u.d // what progress changes is for the next try
 	return u.c.Send(ctx, &d, from, u.progress())

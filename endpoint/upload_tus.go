@@ -17,6 +17,8 @@ import (
 
 // tus speaks tus 1.0.0 (https://tus.io/protocols/resumable-upload) with the
 // extensions creation, expiration, checksum, termination and concatenation.
+// Content does not come with a creation (creation-with-upload): where the answer
+// to that is lost, a whole upload would be left that nobody knows of.
 type tus struct{}
 
 const (
@@ -271,11 +273,7 @@ func (u *tusUpload) patch(ctx context.Context, c *Client, d *Upload, at, n int64
 	if !ok {
 		return added{}, r.failed(transfer.CodeUploadProtocol, true, "the far side does not say how much of the upload it has")
 	}
-	got := added{offset: offset, expires: tusExpires(r.header)}
-	if offset == u.size {
-		got.answer = r.answer()
-	}
-	return got, nil
+	return added{offset: offset, expires: tusExpires(r.header), answer: r.answer(), complete: offset == u.size}, nil
 }
 
 // deliver asks with POST where PATCH is not let through.

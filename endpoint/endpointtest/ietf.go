@@ -214,9 +214,9 @@ func problem(w http.ResponseWriter, status int, name string) {
 func (t *ietfServer) append(w http.ResponseWriter, r *http.Request, u *upload, complete bool) {
 	before, last := u.offset, u.offset
 	digest := r.Header.Get("Content-Digest")
-	interim := t.interim() && r.Method == http.MethodPatch
 	// What is damaged or cut is not kept if it has a digest: nobody could tell.
 	kept := digest == ""
+	interim := t.interim() && kept && r.Method == http.MethodPatch
 	defer func() {
 		if !kept {
 			u.offset = before
