@@ -189,8 +189,12 @@ func (m *machine) onSendFailed(ev SendFailed) {
 	if ev.Response.StatusCode != 0 {
 		m.Response, m.Answer, m.AnswerSize = ev.Response, ev.Body, ev.BodySize
 	}
-	if !ev.Unknown {
+	switch {
+	case !ev.Unknown:
 		m.Session.Sent = false
+	case m.Session.Concatenate:
+		// What would put the same parts together makes another upload of them.
+		m.MaybeDuplicate = true
 	}
 	asks := m.Session.Protocol.HasSession() && m.Session.URL != "" || m.Session.Protocol == ProtocolRange
 	switch {
