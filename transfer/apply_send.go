@@ -237,11 +237,10 @@ func (m *machine) restartSending(err *Error) {
 	}
 }
 
-// sessionLost begins again because the far side has forgotten what it had, if it
-// lets anybody begin.
+// sessionLost begins again because the far side has forgotten what it had.
 func (m *machine) sessionLost(err *Error) {
 	m.SessionsLost++
-	if m.SessionsLost > maxSessionsLost || m.Session.Protocol == ProtocolS3 {
+	if m.SessionsLost > maxSessionsLost {
 		m.end(PhaseFailed, err)
 		return
 	}
