@@ -189,9 +189,10 @@ func (m *machine) onSendFailed(ev SendFailed) {
 	if ev.Response.StatusCode != 0 {
 		m.Response, m.Answer, m.AnswerSize = ev.Response, ev.Body, ev.BodySize
 	}
-	if !ev.Unknown {
+	switch {
+	case !ev.Unknown:
 		m.Session.Sent = false
-	} else if m.Session.Concatenate {
+	case m.Session.Concatenate:
 		// What would put the same parts together makes another upload of them.
 		m.MaybeDuplicate = true
 	}
@@ -236,11 +237,10 @@ func (m *machine) restartSending(err *Error) {
 	}
 }
 
-// sessionLost begins again because the far side has forgotten what it had, if it
-// lets anybody begin.
+// sessionLost begins again because the far side has forgotten what it had.
 func (m *machine) sessionLost(err *Error) {
 	m.SessionsLost++
-	if m.SessionsLost > maxSessionsLost || m.Session.Protocol == ProtocolS3 {
+	if m.SessionsLost > maxSessionsLost {
 		m.end(PhaseFailed, err)
 		return
 	}

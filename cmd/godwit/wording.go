@@ -10,13 +10,13 @@ import (
 )
 
 // name is what a transfer is called in a few characters: the last segment of
-// its near side, or of where a form goes.
+// its near side or, where that has no name of the user's, of its far side.
 func name(t *pb.Transfer) string {
-	near := t.GetDestination().GetUrl()
-	if source := t.GetSource().GetUrl(); source != "" && t.GetDirection() == pb.Transfer_UPLOAD {
-		near = source
+	place := t.GetDestination().GetUrl()
+	if source := t.GetSource().GetUrl(); source != "" && t.GetDirection() == pb.Transfer_UPLOAD && !t.GetUpload().GetSpooled() {
+		place = source
 	}
-	return printable(path.Base(near))
+	return printable(path.Base(place))
 }
 
 // direction is the way of the bytes in one word.
