@@ -27,8 +27,8 @@ type endConn struct {
 	// deadline: somebody else has set one for writing. broken: writing failed, and
 	// TLS need not try to say goodbye.
 	deadline, broken atomic.Bool
-	over     chan struct{} // closed when nothing more can be read
-	once     sync.Once
+	over             chan struct{} // closed when nothing more can be read
+	once             sync.Once
 }
 
 func newEndConn(conn net.Conn, stallAfter time.Duration) *endConn {
