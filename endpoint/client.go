@@ -14,11 +14,13 @@ import (
 	"godwit/transfer"
 )
 
-// Client opens sources. It is safe for concurrent use and keeps connections.
+// Client opens sources and sends uploads. It is safe for concurrent use and keeps
+// connections.
 type Client struct {
 	config Config
-	// transport keeps connections; fresh makes one for each request.
-	transport, fresh *http.Transport
+	// transport is for sources, the others are for uploads: uploads keeps its
+	// connections, fresh makes one for each request.
+	transport, uploads, fresh *http.Transport
 }
 
 // New makes a Client. It fails with a *transfer.Error for a proxy that is none.
@@ -52,13 +54,20 @@ func New(config Config) (*Client, error) {
 	}
 	t.Protocols.SetHTTP1(true)
 	t.Protocols.SetHTTP2(config.HTTP2)
-	fresh := t.Clone()
+	// HTTP/2 would hide from a connection that the far side takes nothing.
+	uploads := t.Clone()
+	uploads.Protocols = new(http.Protocols)
+	uploads.Protocols.SetHTTP1(true)
+	fresh := uploads.Clone()
 	fresh.MaxIdleConnsPerHost = -1
-	return &Client{config: config, transport: t, fresh: fresh}, nil
+	return &Client{config: config, transport: t, uploads: uploads, fresh: fresh}, nil
 }
 
 // Close drops the connections that are idle. Bodies that are open stay open.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.transport.CloseIdleConnections()
+	c.uploads.CloseIdleConnections()
+}
 
 // Open asks for a range of a source and returns an answer that was checked
 // against the request. Errors are *transfer.Error; when ctx ended, they wrap its

@@ -63,7 +63,7 @@ type Config struct {
 	Proxy *url.URL
 	// RootCAs are the authorities trusted, nil for those of the system.
 	RootCAs *x509.CertPool
-	// HTTP2 offers HTTP/2. Off by default: several connections to one host are
+	// HTTP2 offers HTTP/2 to sources. Off by default: several connections to one host are
 	// what makes ranges fast, and HTTP/2 would put them all on one; it also costs
 	// twice the CPU a byte (BenchmarkRead).
 	HTTP2 bool

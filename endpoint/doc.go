@@ -1,5 +1,5 @@
-// Package endpoint is the far side: it reads sources over HTTP/1.1 and HTTP/2, and
-// calls webhooks.
+// Package endpoint is the far side: it reads sources over HTTP/1.1 and HTTP/2, sends
+// uploads over HTTP/1.1, and calls webhooks.
 //
 // [Client.Open] turns a [Request] for a range into a [Response] whose bytes are
 // known to belong to the content that was asked for, or into a *transfer.Error.
@@ -15,6 +15,17 @@
 // target is often a signed address that expires while the transfer lives, and
 // the original one knows where the content is now. That costs one round trip a
 // part, which 16 MiB parts make small.
+//
+// # Uploads
+//
+// An [Upload] is sent by one of several protocols (upload.go), each in a file of
+// its own. All make their requests with deliver (upload_message.go), which does
+// each of them once and reads the answer whole. A [Failure] says what a caller
+// must know to try again: whether the far side may have carried the request out
+// (some of it was written), and whether it has forgotten the upload. Content and
+// headers stay within the origin of the upload and the URLs that the user named.
+// An answer that came counts more than the connection's end (conn.go), and one
+// that takes what was not sent yet is a failure.
 //
 // # Webhooks
 //

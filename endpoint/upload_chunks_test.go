@@ -158,6 +158,18 @@ func TestRangesConfirmedInPart(t *testing.T) {
 	}
 }
 
+func TestFinishingBeginsNothing(t *testing.T) {
+	sink := endpointtest.NewSink(t, endpointtest.SinkOptions{})
+	for _, protocol := range []transfer.Protocol{transfer.ProtocolPut, transfer.ProtocolRange} {
+		d, s := upload(protocol, sink.URL("/f"), 1000)
+		d.Finishing = func() bool { return true }
+		_, f := send(t, sinkClient(t, sink), d, s, 0, &noted{})
+		if failureCode(f) != transfer.CodeShuttingDown || f.Unknown || f.Sent || len(sink.Requests()) != 0 {
+			t.Errorf("%s: %+v", protocol, f)
+		}
+	}
+}
+
 func TestFinishingEndsBetweenChunks(t *testing.T) {
 	for _, protocol := range []transfer.Protocol{transfer.ProtocolRange, transfer.ProtocolGCS} {
 		sink := endpointtest.NewSink(t, endpointtest.SinkOptions{})

@@ -139,7 +139,7 @@ func (c *Client) once(ctx context.Context, d *Upload, m message, home, target *u
 		return nil, &Failure{Err: e}
 	}
 	defer s.Close() //nolint:errcheck // what was read of it counts
-	transport := c.transport
+	transport := c.uploads
 	if m.fresh {
 		transport = c.fresh
 	}
@@ -187,12 +187,12 @@ func (m *message) setHeaders(r *http.Request, d *Upload, trusted bool, agent str
 		for _, u := range d.Headers {
 			r.Header.Add(u.Name, u.Value)
 		}
+		if key := d.Outgoing.IdempotencyKey; key != "" && m.body != nil && !m.keyless {
+			r.Header.Set("Idempotency-Key", key)
+		}
 	}
 	if r.Header.Get("User-Agent") == "" {
 		r.Header.Set("User-Agent", agent)
-	}
-	if key := d.Outgoing.IdempotencyKey; key != "" && m.body != nil && !m.keyless {
-		r.Header.Set("Idempotency-Key", key)
 	}
 	for name, values := range m.header {
 		r.Header[name] = values

@@ -55,13 +55,13 @@ func TestPresignedElsewhere(t *testing.T) {
 		d.Outgoing.Presigned.PartURLs = append(d.Outgoing.Presigned.PartURLs,
 			sink.URL("/o?uploadId="+id+"&partNumber="+strconv.Itoa(n+1)))
 	}
-	d.URL = "http://127.0.0.1:1/o"
+	d.URL, d.Outgoing.IdempotencyKey = "http://127.0.0.1:1/o", "key"
 	if _, f := send(t, sinkClient(t, sink), d, s, 0, &noted{}); f != nil {
 		t.Fatalf("%+v", f)
 	}
 	has(t, sink, "/o", s)
 	for _, r := range sink.Requests() {
-		if r.Header.Get("Authorization") != "" {
+		if r.Header.Get("Authorization")+r.Header.Get("Idempotency-Key") != "" {
 			t.Errorf("%s has the user's headers", r.Path)
 		}
 	}

@@ -21,6 +21,9 @@ func (whole) find(context.Context, *Client, *Upload) (Found, *Failure) { return 
 func (whole) discard(context.Context, *Client, *Upload, string) *Failure { return nil }
 
 func (whole) send(ctx context.Context, c *Client, d *Upload, _ int64, _ Progress) (*UploadAnswer, *Failure) {
+	if d.Finishing != nil && d.Finishing() {
+		return nil, stopping()
+	}
 	header := http.Header{}
 	d.digests(header)
 	reply, f := c.deliver(ctx, d, message{
