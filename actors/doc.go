@@ -31,5 +31,11 @@
 // context that ends with the actor, and comes back as messages tagged with the
 // actor's life, so that what an earlier one began is not mistaken for our own.
 // What happens next is decided by the Apply functions of those packages and
-// nowhere in here; bytes are moved by package fetch and never ride in messages.
+// nowhere in here; bytes are moved by packages fetch and send and never ride in
+// messages.
+//
+// An upload (transfer_send.go) has no store at its destination. What it sends is
+// pinned when it is created (pin.go), and must be readable on every node that may
+// own it; its far side refuses no stale owner, so that it is only taken from an
+// owner that has certainly ended.
 package actors

@@ -61,7 +61,7 @@ func encodeSpec(b *recordpb.Spec, s *transfer.Spec) *recordpb.Spec {
 	}
 	b.Direction, b.Destination, b.Method = string(s.Direction), s.Destination, s.Method
 	if b.ShownDestination = ""; s.Direction == transfer.Upload {
-		b.Destination, b.ShownDestination = "", transfer.RedactURL(s.Destination)
+		b.Destination, b.ShownDestination = "", shownURL(s.Destination)
 	}
 	b.Sha256, b.WantSha256 = s.SHA256, s.WantSHA256
 	b.Size = sizeOf(s.Size)
@@ -72,7 +72,7 @@ func encodeSpec(b *recordpb.Spec, s *transfer.Spec) *recordpb.Spec {
 		b.Recoverable = append(b.Recoverable, int32(r))
 	}
 	b.Labels = maps.Clone(s.Labels)
-	b.ShownSource = shownSource(s)
+	b.ShownSource = shownURL(s.Source)
 	b.Group, b.CompletionGroup = s.Group, s.CompletionGroup
 	b.BodySource, b.BodyPin = s.BodySource, encodePin(s.BodyPin)
 	b.AttentionTtlMs = s.AttentionTTL.Milliseconds()
@@ -80,12 +80,12 @@ func encodeSpec(b *recordpb.Spec, s *transfer.Spec) *recordpb.Spec {
 	return b
 }
 
-// shownSource is the source as it may be shown; a form has none.
-func shownSource(s *transfer.Spec) string {
-	if s.Source == "" {
+// shownURL is a URL as it may be shown, "" for none.
+func shownURL(url string) string {
+	if url == "" {
 		return ""
 	}
-	return transfer.RedactURL(s.Source)
+	return transfer.RedactURL(url)
 }
 
 func sizeOf(n int64) *int64 {

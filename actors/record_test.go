@@ -158,6 +158,9 @@ func TestStateRoundTrip(t *testing.T) {
 		owner := &recordpb.Owner{Node: "n1", Incarnation: "i"}
 		for range 2 {
 			state := anyState.Draw(t, "state")
+			if rapid.Bool().Draw(t, "upload") {
+				sending(t, &state)
+			}
 			raw, env, err := rec.encode(&state, owner, 3, testSealer{})
 			if err != nil {
 				t.Fatal(err)

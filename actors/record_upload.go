@@ -159,9 +159,7 @@ func shownSecret(s *transfer.State, answer bool) *recordpb.Secret {
 	o, at := out.Outgoing, out.Session
 	o.PartUrls = nil
 	for _, url := range []*string{&o.CompleteUrl, &o.AbortUrl, &o.ObjectUrl, &at.Url} {
-		if *url != "" {
-			*url = transfer.RedactURL(*url)
-		}
+		*url = shownURL(*url)
 	}
 	if at.Parts = nil; len(s.Session.Parts) > 0 {
 		at.Parts = []*recordpb.SessionPart{{Number: 1, Size: s.Session.Bytes() - s.Session.Offset}}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
 
 	recordpb "godwit/protos/godwit/record/v1"
 	"godwit/storage"
@@ -224,4 +225,28 @@ func TestUnknownSecretsSurvive(t *testing.T) {
 			t.Errorf("%T lost what it does not know", m)
 		}
 	}
+}
+
+// sending makes any state one of an upload.
+func sending(t *rapid.T, s *transfer.State) {
+	s.Spec.Direction = transfer.Upload
+	s.Spec.Outgoing = transfer.Outgoing{
+		Protocol: transfer.ProtocolTus, Spooled: rapid.Bool().Draw(t, "spooled"), IdempotencyKey: anyWord.Draw(t, "key"),
+		SourcePin: transfer.Pin{ETag: anyWord.Draw(t, "source pin"), Modified: anyTime.Draw(t, "source time")},
+		Presigned: transfer.Presigned{PartURLs: rapid.SliceOfN(anyWord, 0, 3).Draw(t, "urls"), AbortURL: anyWord.Draw(t, "abort")},
+	}
+	if rapid.Bool().Draw(t, "form") {
+		s.Spec.Outgoing.Form = transfer.Form{Subtype: "mixed", Boundary: anyWord.Draw(t, "boundary"), Parts: []transfer.FormPart{
+			{Name: anyWord.Draw(t, "part"), Headers: anyHeaders.Draw(t, "part headers"), Source: anyWord.Draw(t, "part source")},
+		}}
+	}
+	s.Session = transfer.Session{
+		Protocol: transfer.Protocol(anyWord.Draw(t, "protocol")), URL: anyWord.Draw(t, "session"), Offset: rapid.Int64().Draw(t, "offset"),
+		CRC64: rapid.Uint64().Draw(t, "session crc"), Expires: anyTime.Draw(t, "expires"), Sent: rapid.Bool().Draw(t, "sent"),
+	}
+	for n := range rapid.IntRange(0, 3).Draw(t, "session parts") {
+		s.Session.Parts = append(s.Session.Parts, transfer.SessionPart{Number: n + 1, Ref: anyWord.Draw(t, "ref"), CRC64: rapid.Uint64().Draw(t, "part crc")})
+	}
+	s.SessionsLost, s.MaybeDuplicate = anyInt.Draw(t, "lost"), rapid.Bool().Draw(t, "duplicate")
+	s.Answer, s.AnswerSize = rapid.SliceOfN(rapid.Byte(), 0, 20).Draw(t, "answer"), anySize.Draw(t, "answer size")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"path"
 	"slices"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -19,6 +20,10 @@ import (
 // uploadConnections is how many connections an upload has unless its user says
 // otherwise, where the protocol can use more than one.
 const uploadConnections = 4
+
+// discardTimeout bounds one request that a far side forget an upload: whoever is
+// to give the transfer away waits for it.
+const discardTimeout = 10 * time.Second
 
 func (t *transferActor) uploads() bool { return t.state.Spec.Direction == transfer.Upload }
 
@@ -110,7 +115,11 @@ func (t *transferActor) upload() endpoint.Upload {
 func (t *transferActor) discard(e transfer.Remove) func(context.Context) *transfer.Error {
 	u := t.upload()
 	u.Session = transfer.Session{Protocol: transfer.Protocol(e.Upload.Name), URL: e.Upload.ID}
-	return func(c context.Context) *transfer.Error { return t.cfg.Uploads.Discard(c, &u, e.Upload.ID) }
+	return func(c context.Context) *transfer.Error {
+		c, cancel := context.WithTimeout(c, discardTimeout)
+		defer cancel()
+		return t.cfg.Uploads.Discard(c, &u, e.Upload.ID)
+	}
 }
 
 // hasRun tells that a transfer had a slot before and has something of it.

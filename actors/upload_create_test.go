@@ -50,11 +50,14 @@ func TestUploadCreate(t *testing.T) {
 				form(s)
 				s.Outgoing.Form.Parts[1].Source = "file:///sources/b"
 			}, transfer.CodeSourceMissing, "form.parts"},
-			"too long":     {func(s *transfer.Spec) { s.Size = size - 1 }, transfer.CodeSizeExceeded, "size"},
-			"too short":    {func(s *transfer.Spec) { s.Size = size + 1 }, transfer.CodeSizeShort, "size"},
-			"not spooled":  {func(s *transfer.Spec) { s.Outgoing.Spooled = true }, transfer.CodePathDenied, "upload.spooled"},
-			"below spool":  {func(s *transfer.Spec) { s.Outgoing.Spooled, s.Source = true, "file:///spool/x/y" }, transfer.CodePathDenied, "upload.spooled"},
-			"too few URLs": {func(s *transfer.Spec) { presigned(s); s.Outgoing.Presigned.PartURLs = []string{"https://far.example/1"} }, transfer.CodePresigned, "upload.presigned"},
+			"too long":    {func(s *transfer.Spec) { s.Size = size - 1 }, transfer.CodeSizeExceeded, "size"},
+			"too short":   {func(s *transfer.Spec) { s.Size = size + 1 }, transfer.CodeSizeShort, "size"},
+			"not spooled": {func(s *transfer.Spec) { s.Outgoing.Spooled = true }, transfer.CodePathDenied, "upload.spooled"},
+			"below spool": {func(s *transfer.Spec) { s.Outgoing.Spooled, s.Source = true, "file:///spool/x/y" }, transfer.CodePathDenied, "upload.spooled"},
+			"too few URLs": {func(s *transfer.Spec) {
+				presigned(s)
+				s.Outgoing.Presigned.PartURLs = []string{"https://far.example/1"}
+			}, transfer.CodePresigned, "upload.presigned"},
 		} {
 			_, _, err := sys.Create(b.Context(), outgoing("a", test.change), true)
 			var e *transfer.Error

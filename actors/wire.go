@@ -166,7 +166,7 @@ func wireSnapshot(s *Snapshot, sealer Sealer, answer bool) *clusterpb.Snapshot {
 	ranges := state.Gen.Ledger.Ranges()
 	state.Gen.Ledger, state.Gen.Hashed = transfer.Ledger{}, nil
 	out := &clusterpb.Snapshot{
-		Transfer: &recordpb.Transfer{}, Source: shownSource(&state.Spec),
+		Transfer: &recordpb.Transfer{}, Source: shownURL(state.Spec.Source),
 		Node: s.Node, Epoch: s.Epoch, Sequence: s.Sequence, Etag: s.ETag, InFlight: s.InFlight, OnWire: s.OnWire,
 	}
 	if url := state.Spec.Resolver.URL; url != "" {

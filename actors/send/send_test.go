@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -329,4 +330,53 @@ func TestReader(t *testing.T) {
 			t.Errorf("%v was opened", at)
 		}
 	}
+}
+
+// TestReadFails in the middle of the content: a store that fails is tried again,
+// a source that ends early is another one.
+func TestReadFails(t *testing.T) {
+	for name, test := range map[string]struct {
+		err  error
+		code transfer.Code
+	}{
+		"fails":     {&storage.Error{Kind: storage.ErrUnavailable}, transfer.CodeStoreUnavailable},
+		"ends":      {io.EOF, transfer.CodeSourceChanged},
+		"is broken": {io.ErrUnexpectedEOF, transfer.CodeStoreUnavailable},
+	} {
+		r := newRig(t, transfer.ProtocolPut)
+		store := failing{r.objects, test.err}
+		storeError := func(err error) *transfer.Error {
+			return &transfer.Error{Code: transfer.CodeStoreUnavailable, Message: "away", Err: err}
+		}
+		c := send.NewContent(r.run, r.form, func(source string) (storage.ObjectStore, string) { return store, source }, storeError, func(int64) {})
+		body, err := c.Open(t.Context(), 0, c.Size())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(body)
+		var e *transfer.Error
+		if !errors.As(err, &e) || e.Code != test.code || len(got) != len("before")+100 {
+			t.Errorf("%s: %v after %d bytes", name, err, len(got))
+		}
+		if lost := c.Lost() != nil; lost != (test.code == transfer.CodeSourceChanged) {
+			t.Errorf("%s: lost %v", name, c.Lost())
+		}
+		if body.Close() != nil {
+			t.Error("close failed")
+		}
+	}
+}
+
+// failing is a store whose objects fail after 100 bytes.
+type failing struct {
+	storage.ObjectStore
+	err error
+}
+
+func (f failing) Open(ctx context.Context, name string, offset int64) (io.ReadCloser, storage.ObjectInfo, error) {
+	body, info, err := f.ObjectStore.Open(ctx, name, offset)
+	if err != nil {
+		return nil, info, err
+	}
+	return io.NopCloser(io.MultiReader(io.LimitReader(body, 100), iotest.ErrReader(f.err))), info, nil
 }
