@@ -38,6 +38,9 @@ func (s *System) pinUpload(ctx context.Context, spec *transfer.Spec) *transfer.E
 	} else if err := s.pinSources(ctx, spec); err != nil {
 		return err
 	}
+	if err := transfer.CheckPresigned(spec); err != nil {
+		return err
+	}
 	return checkContent(spec)
 }
 

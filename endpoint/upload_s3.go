@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
-	"strings"
 	"sync"
 
 	"godwit/transfer"
@@ -70,7 +68,7 @@ func (p presigned) send(ctx context.Context, c *Client, d *Upload, _ int64, prog
 // that none is sent unless the user wants one.
 func (presigned) sendPart(ctx context.Context, c *Client, d *Upload, part *transfer.SessionPart) *Failure {
 	r, f := c.deliver(ctx, d, message{
-		method: http.MethodPut, url: d.partURL(part.Number), named: true, size: part.Size,
+		method: http.MethodPut, url: d.Outgoing.Presigned.PartURL(d.URL, part.Number), named: true, size: part.Size,
 		body: func() (io.ReadCloser, error) { return d.Open(ctx, part.Offset, part.Size) },
 	})
 	if f != nil {
@@ -83,15 +81,6 @@ func (presigned) sendPart(ctx context.Context, c *Client, d *Upload, part *trans
 		return r.wrong("the answer to a part has no ETag")
 	}
 	return nil
-}
-
-// partURL is where a part goes to.
-func (d *Upload) partURL(number int) string {
-	if urls := d.Outgoing.Presigned.PartURLs; len(urls) > 0 {
-		return urls[number-1]
-	}
-	n := strconv.Itoa(number)
-	return strings.NewReplacer("{part}", n, "%7Bpart%7D", n, "%7bpart%7d", n).Replace(d.URL)
 }
 
 // s3Parts are the parts of one upload while they are sent.

@@ -98,11 +98,7 @@ func (e *lateEngine) Spool(ctx context.Context, r io.Reader) (string, int64, err
 	if err != nil {
 		return "", 0, err
 	}
-	spooler, ok := any(s).(api.Spooler)
-	if !ok {
-		return "", 0, transfer.Errorf(transfer.CodeField, "this node spools nothing")
-	}
-	return spooler.Spool(ctx, r)
+	return s.Spool(ctx, r)
 }
 
 func (e *lateEngine) Nodes(ctx context.Context) ([]actors.NodeStatus, error) {

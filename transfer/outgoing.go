@@ -200,16 +200,16 @@ func (s *Spec) presignedPartSize() int64 {
 // MaxPresigned is how many parts a presigned upload may have.
 const MaxPresigned = 10000
 
-// PartURL is where part n, from 1 on, of a presigned upload goes; "" when there
-// is no URL for it.
-func (s *Spec) PartURL(n int) string {
-	if urls := s.Outgoing.Presigned.PartURLs; len(urls) > 0 {
-		if n < 1 || n > len(urls) {
+// PartURL is where part n, from 1 on, of a presigned upload to a destination
+// goes; "" when there is no URL for it.
+func (p *Presigned) PartURL(destination string, n int) string {
+	if len(p.PartURLs) > 0 {
+		if n < 1 || n > len(p.PartURLs) {
 			return ""
 		}
-		return urls[n-1]
+		return p.PartURLs[n-1]
 	}
-	return strings.ReplaceAll(s.Destination, partToken, strconv.Itoa(n))
+	return strings.ReplaceAll(destination, partToken, strconv.Itoa(n))
 }
 
 // repeatable tells that a request of this upload may be made again although an

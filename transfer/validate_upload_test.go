@@ -202,12 +202,12 @@ func TestPartURL(t *testing.T) {
 		s := goodPresigned()
 		s.Destination, s.Outgoing.Presigned.PartURLs = destination, nil
 		got, err := Normalize(s)
-		if err != nil || got.Destination != "http://h/x?n={part}" || got.PartURL(17) != "http://h/x?n=17" {
-			t.Errorf("%s: %s, part 17 at %s (%v)", destination, got.Destination, got.PartURL(17), err)
+		if err != nil || got.Destination != "http://h/x?n={part}" || got.Outgoing.Presigned.PartURL(got.Destination, 17) != "http://h/x?n=17" {
+			t.Errorf("%s: %s, part 17 at %s (%v)", destination, got.Destination, got.Outgoing.Presigned.PartURL(got.Destination, 17), err)
 		}
 	}
 	s := goodPresigned()
-	if s.PartURL(2) != "http://h/2" || s.PartURL(3) != "" || s.PartURL(0) != "" {
+	if s.Outgoing.Presigned.PartURL(s.Destination, 2) != "http://h/2" || s.Outgoing.Presigned.PartURL(s.Destination, 3) != "" || s.Outgoing.Presigned.PartURL(s.Destination, 0) != "" {
 		t.Error("the URLs of parts are not in order")
 	}
 }

@@ -48,12 +48,6 @@ func runScripts(t *testing.T, dir string, variables map[string]string) {
 		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Condition: func(name string) (bool, error) {
-			if name == "uploads" {
-				return nodesUpload, nil
-			}
-			return false, fmt.Errorf("there is no condition %q", name)
-		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exit": exitStatus, "origin": commandOrigin, "same": sameContent, "serve": serveInBackground, "sink": commandSink, "halt": stopServer, "draining": waitForDrain,
 		},

@@ -12,10 +12,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// nodesUpload tells scripts that nodes carry uploads out; their condition is
-// [uploads].
-const nodesUpload = false
-
 type sinkKey struct{}
 
 // sink is a web server that takes uploads: $SINK is its address, what it was sent

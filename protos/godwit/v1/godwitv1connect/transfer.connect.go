@@ -108,7 +108,7 @@ type TransferServiceClient interface {
 	// transfers named are terminal. A slow reader gets fewer, never stale ones.
 	WatchTransfers(context.Context, *connect.Request[v1.WatchTransfersRequest]) (*connect.ServerStreamForClient[v1.WatchTransfersResponse], error)
 	// Takes the content of an upload that is to be created, and keeps it until the
-	// transfer that names it is deleted, or for a day if there is none.
+	// transfer that names it is deleted.
 	SpoolSource(context.Context) *connect.ClientStreamForClient[v1.SpoolSourceRequest, v1.SpoolSourceResponse]
 	// Streams the result from an offset; of an upload, the body of the far side's
 	// answer.
@@ -344,7 +344,7 @@ type TransferServiceHandler interface {
 	// transfers named are terminal. A slow reader gets fewer, never stale ones.
 	WatchTransfers(context.Context, *connect.Request[v1.WatchTransfersRequest], *connect.ServerStream[v1.WatchTransfersResponse]) error
 	// Takes the content of an upload that is to be created, and keeps it until the
-	// transfer that names it is deleted, or for a day if there is none.
+	// transfer that names it is deleted.
 	SpoolSource(context.Context, *connect.ClientStream[v1.SpoolSourceRequest]) (*connect.Response[v1.SpoolSourceResponse], error)
 	// Streams the result from an offset; of an upload, the body of the far side's
 	// answer.
