@@ -159,7 +159,7 @@ func TestStateRoundTrip(t *testing.T) {
 		for range 2 {
 			state := anyState.Draw(t, "state")
 			if rapid.Bool().Draw(t, "upload") {
-				sending(t, &state)
+				drawSending(t, &state)
 			}
 			raw, env, err := rec.encode(&state, owner, 3, testSealer{})
 			if err != nil {

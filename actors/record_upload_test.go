@@ -228,7 +228,7 @@ func TestUnknownSecretsSurvive(t *testing.T) {
 }
 
 // sending makes any state one of an upload.
-func sending(t *rapid.T, s *transfer.State) {
+func drawSending(t *rapid.T, s *transfer.State) {
 	s.Spec.Direction = transfer.Upload
 	s.Spec.Outgoing = transfer.Outgoing{
 		Protocol: transfer.ProtocolTus, Spooled: rapid.Bool().Draw(t, "spooled"), IdempotencyKey: anyWord.Draw(t, "key"),

@@ -29,23 +29,38 @@ func New(config Config) (*Client, error) {
 		return nil, err
 	}
 	config = config.withDefaults()
-	d := &dialer{config: config}
+	sources, err := config.transport(config.HTTP2)
+	if err != nil {
+		return nil, err
+	}
+	// HTTP/2 would hide from a connection that the far side takes nothing.
+	uploads, err := config.transport(false)
+	if err != nil {
+		return nil, err
+	}
+	fresh := uploads.Clone()
+	fresh.MaxIdleConnsPerHost = -1
+	return &Client{config: config, transport: sources, uploads: uploads, fresh: fresh}, nil
+}
+
+func (c Config) transport(http2 bool) (*http.Transport, error) {
+	d := &dialer{config: c}
 	t := &http.Transport{
-		Proxy:                  http.ProxyURL(config.Proxy), // nil: none, whatever the environment says
+		Proxy:                  http.ProxyURL(c.Proxy), // nil: none, whatever the environment says
 		OnProxyConnectResponse: proxyAnswered,
 		DialContext:            d.dial,
-		TLSClientConfig:        &tls.Config{RootCAs: config.RootCAs, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    config.TLSTimeout,
-		ResponseHeaderTimeout:  config.HeaderTimeout,
+		TLSClientConfig:        &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    c.TLSTimeout,
+		ResponseHeaderTimeout:  c.HeaderTimeout,
 		ExpectContinueTimeout:  expectTimeout,
-		MaxResponseHeaderBytes: config.MaxHeaderBytes,
+		MaxResponseHeaderBytes: c.MaxHeaderBytes,
 		DisableCompression:     true,
-		MaxIdleConnsPerHost:    config.MaxIdlePerHost,
-		IdleConnTimeout:        config.IdleTimeout,
-		ReadBufferSize:         config.ReadBuffer,
+		MaxIdleConnsPerHost:    c.MaxIdlePerHost,
+		IdleConnTimeout:        c.IdleTimeout,
+		ReadBufferSize:         c.ReadBuffer,
 		Protocols:              new(http.Protocols),
 	}
-	if u := config.Proxy; u != nil && u.Scheme == "socks5" {
+	if u := c.Proxy; u != nil && u.Scheme == "socks5" {
 		socks, err := newSocksDialer(d, u)
 		if err != nil {
 			return nil, err
@@ -53,14 +68,8 @@ func New(config Config) (*Client, error) {
 		t.Proxy, t.DialContext = nil, socks.dial
 	}
 	t.Protocols.SetHTTP1(true)
-	t.Protocols.SetHTTP2(config.HTTP2)
-	// HTTP/2 would hide from a connection that the far side takes nothing.
-	uploads := t.Clone()
-	uploads.Protocols = new(http.Protocols)
-	uploads.Protocols.SetHTTP1(true)
-	fresh := uploads.Clone()
-	fresh.MaxIdleConnsPerHost = -1
-	return &Client{config: config, transport: t, uploads: uploads, fresh: fresh}, nil
+	t.Protocols.SetHTTP2(http2)
+	return t, nil
 }
 
 // Close drops the connections that are idle. Bodies that are open stay open.
