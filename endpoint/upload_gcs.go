@@ -33,7 +33,7 @@ func (gcs) open(ctx context.Context, c *Client, d *Upload) (transfer.Session, *F
 		"X-Upload-Content-Type":   {d.contentType()},
 	}
 	r, f := c.deliver(ctx, d, message{
-		method: http.MethodPost, url: d.URL, header: header,
+		method: http.MethodPost, url: d.URL, header: header, keyless: true,
 		body: func() (io.ReadCloser, error) { return http.NoBody, nil }, // so that a Content-Type is sent, if it is signed
 	})
 	if f != nil {
@@ -46,6 +46,9 @@ func (gcs) open(ctx context.Context, c *Client, d *Upload) (transfer.Session, *F
 		return transfer.Session{}, r.wrong("the far side made no session: its answer has no Location")
 	}
 	u, e := redirected(r.url, r)
+	if e == nil && !sameOrigin(r.url, u) {
+		e = elsewhere(u)
+	}
 	if e != nil {
 		return transfer.Session{}, &Failure{Err: about(e, r.url), Answer: r.answer()}
 	}

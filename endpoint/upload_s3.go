@@ -70,7 +70,7 @@ func (p presigned) send(ctx context.Context, c *Client, d *Upload, _ int64, prog
 // that none is sent unless the user wants one.
 func (presigned) sendPart(ctx context.Context, c *Client, d *Upload, part *transfer.SessionPart) *Failure {
 	r, f := c.deliver(ctx, d, message{
-		method: http.MethodPut, url: d.partURL(part.Number), named: true, size: part.Size,
+		method: http.MethodPut, url: d.partURL(part.Number), named: true, keyless: true, size: part.Size,
 		body: func() (io.ReadCloser, error) { return d.Open(ctx, part.Offset, part.Size) },
 	})
 	if f != nil {
