@@ -29,6 +29,22 @@ func New(config Config) (*Client, error) {
 		return nil, err
 	}
 	config = config.withDefaults()
+	t, err := newTransport(config)
+	if err != nil {
+		return nil, err
+	}
+	// HTTP/2 would hide from a connection that the far side takes nothing.
+	config.HTTP2 = false
+	uploads, err := newTransport(config)
+	if err != nil {
+		return nil, err
+	}
+	fresh := uploads.Clone()
+	fresh.MaxIdleConnsPerHost = -1
+	return &Client{config: config, transport: t, uploads: uploads, fresh: fresh}, nil
+}
+
+func newTransport(config Config) (*http.Transport, error) {
 	d := &dialer{config: config}
 	t := &http.Transport{
 		Proxy:                  http.ProxyURL(config.Proxy), // nil: none, whatever the environment says
@@ -54,13 +70,7 @@ func New(config Config) (*Client, error) {
 	}
 	t.Protocols.SetHTTP1(true)
 	t.Protocols.SetHTTP2(config.HTTP2)
-	// HTTP/2 would hide from a connection that the far side takes nothing.
-	uploads := t.Clone()
-	uploads.Protocols = new(http.Protocols)
-	uploads.Protocols.SetHTTP1(true)
-	fresh := uploads.Clone()
-	fresh.MaxIdleConnsPerHost = -1
-	return &Client{config: config, transport: t, uploads: uploads, fresh: fresh}, nil
+	return t, nil
 }
 
 // Close drops the connections that are idle. Bodies that are open stay open.

@@ -145,11 +145,11 @@ func (gcs) finish(r *uploadReply, end, size int64) (*UploadAnswer, *Failure) {
 }
 
 func (gcs) discard(ctx context.Context, c *Client, d *Upload, url string) *Failure {
-	return c.remove(ctx, d, message{method: http.MethodDelete, url: url})
+	return c.erase(ctx, d, message{method: http.MethodDelete, url: url})
 }
 
-// remove makes a request that deletes. What is gone, or never was, is deleted.
-func (c *Client) remove(ctx context.Context, d *Upload, m message) *Failure {
+// erase makes a request that deletes. What is gone, or never was, is deleted.
+func (c *Client) erase(ctx context.Context, d *Upload, m message) *Failure {
 	r, f := c.deliver(ctx, d, m)
 	if f != nil {
 		return f
