@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -25,6 +26,9 @@ func fars(t testing.TB, folder string) []Kind {
 	}
 	resumable := func(start func(testing.TB, endpointtest.ResumableOptions) *endpointtest.Resumable, protocol string, connections int32) Far {
 		dir := filepath.Join(folder, fmt.Sprint("far-", protocol, connections))
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
 		return &resumableFar{
 			Resumable: start(t, endpointtest.ResumableOptions{Dir: dir}),
 			protocol:  protocol, connections: connections, before: map[string]int64{},

@@ -30,10 +30,10 @@ func (gcs) open(ctx context.Context, c *Client, d *Upload) (transfer.Session, *F
 	header := http.Header{
 		"X-Goog-Resumable":        {"start"}, // signed URLs have it among what is signed
 		"X-Upload-Content-Length": {strconv.FormatInt(d.Size, 10)},
-		"X-Upload-Content-Type":   {d.contentType()},
+		"X-Upload-Content-Type":   {d.mediaType()},
 	}
 	r, f := c.deliver(ctx, d, message{
-		method: http.MethodPost, url: d.URL, header: header,
+		method: http.MethodPost, url: d.URL, header: header, keyless: true,
 		body: func() (io.ReadCloser, error) { return http.NoBody, nil }, // so that a Content-Type is sent, if it is signed
 	})
 	if f != nil {
@@ -46,20 +46,13 @@ func (gcs) open(ctx context.Context, c *Client, d *Upload) (transfer.Session, *F
 		return transfer.Session{}, r.wrong("the far side made no session: its answer has no Location")
 	}
 	u, e := redirected(r.url, r)
+	if e == nil && !sameOrigin(r.url, u) {
+		e = elsewhere(u)
+	}
 	if e != nil {
 		return transfer.Session{}, &Failure{Err: about(e, r.url), Answer: r.answer()}
 	}
 	return transfer.Session{URL: u.String(), Expires: time.Now().Add(gcsLife)}, nil
-}
-
-// contentType is that of the user's headers, or the content's.
-func (d *Upload) contentType() string {
-	for _, h := range d.Headers {
-		if http.CanonicalHeaderKey(h.Name) == "Content-Type" {
-			return h.Value
-		}
-	}
-	return d.ContentType
 }
 
 // status asks how much of the content is there, which also ends an upload that
@@ -142,11 +135,11 @@ func (gcs) finish(r *uploadReply, end, size int64) (*UploadAnswer, *Failure) {
 }
 
 func (gcs) discard(ctx context.Context, c *Client, d *Upload, url string) *Failure {
-	return c.remove(ctx, d, message{method: http.MethodDelete, url: url})
+	return c.erase(ctx, d, message{method: http.MethodDelete, url: url})
 }
 
-// remove makes a request that deletes. What is gone, or never was, is deleted.
-func (c *Client) remove(ctx context.Context, d *Upload, m message) *Failure {
+// erase makes a request that deletes. What is gone, or never was, is deleted.
+func (c *Client) erase(ctx context.Context, d *Upload, m message) *Failure {
 	r, f := c.deliver(ctx, d, m)
 	if f != nil {
 		return f

@@ -77,7 +77,7 @@ func (ietf) open(ctx context.Context, c *Client, d *Upload) (transfer.Session, *
 		if e := said.limit.refuses(d.Size); e != nil {
 			e.Op = "send"
 			f = &Failure{Err: e, Answer: r.answerIfAny()}
-			_ = c.remove(ctx, d, message{method: http.MethodDelete, url: session.URL, header: ietfHeader()}) // it expires otherwise
+			_ = c.erase(ctx, d, message{method: http.MethodDelete, url: session.URL, header: ietfHeader()}) // it expires otherwise
 		}
 	}
 	return session, f
@@ -217,7 +217,7 @@ func ietfCompleted(ctx context.Context, c *Client, d *Upload, r *uploadReply, la
 		f = r.failed(transfer.CodeUploadIncomplete, true, "the far side took a part of the content for all of it")
 	}
 	// The one that is complete must not be found and taken for a success later.
-	_ = c.remove(ctx, d, message{method: http.MethodDelete, url: d.Session.URL, header: ietfHeader()})
+	_ = c.erase(ctx, d, message{method: http.MethodDelete, url: d.Session.URL, header: ietfHeader()})
 	f.Lost = f.Err.Code.Class() == transfer.Transient
 	return added{}, f
 }
@@ -294,5 +294,5 @@ func digestField(sha256 []byte) string {
 }
 
 func (ietf) discard(ctx context.Context, c *Client, d *Upload, url string) *Failure {
-	return c.remove(ctx, d, message{method: http.MethodDelete, url: url, header: ietfHeader()})
+	return c.erase(ctx, d, message{method: http.MethodDelete, url: url, header: ietfHeader()})
 }

@@ -58,8 +58,8 @@ func (c *Client) deliver(ctx context.Context, d *Upload, m message) (*uploadRepl
 		}
 		if redirects >= c.config.MaxRedirects {
 			e = transfer.Errorf(transfer.CodeRedirectMany, "the far side redirected more than %d times", max(c.config.MaxRedirects, 0))
-		} else {
-			target, e = redirected(first, r)
+		} else if target, e = redirected(target, r); e == nil && !sameOrigin(first, target) {
+			e = elsewhere(target)
 		}
 		if e != nil {
 			e.Status = r.status
@@ -90,13 +90,13 @@ func (m *message) endpoints(d *Upload) (home, target *url.URL, e *transfer.Error
 		return home, nil, e
 	}
 	if !m.named && !sameOrigin(home, target) {
-		return home, nil, elsewhere()
+		return home, nil, elsewhere(target)
 	}
 	return home, target, nil
 }
 
-func elsewhere() *transfer.Error {
-	return transfer.Errorf(transfer.CodeRedirectBody, "the content would go to another origin")
+func elsewhere(u *url.URL) *transfer.Error {
+	return about(transfer.Errorf(transfer.CodeRedirectBody, "the content would go to another origin"), u)
 }
 
 // about is describe for uploads; u may be nil.
@@ -108,20 +108,19 @@ func about(e *transfer.Error, u *url.URL) *transfer.Error {
 	return e
 }
 
-// redirected is where a redirect leads, within the origin of first.
-func redirected(first *url.URL, r *uploadReply) (*url.URL, *transfer.Error) {
+// redirected is where the Location of an answer from a URL leads.
+func redirected(from *url.URL, r *uploadReply) (*url.URL, *transfer.Error) {
 	locations := r.header["Location"]
 	if len(locations) != 1 || locations[0] == "" {
 		return nil, badRedirect("the redirect does not say where to")
 	}
-	to, e := resolve(r.url, locations[0])
-	switch {
-	case e != nil:
+	to, e := resolve(from, locations[0])
+	if e == nil && from.Scheme == "https" && to.Scheme != "https" {
+		e = transfer.Errorf(transfer.CodeDowngrade, "the far side redirects from https to http")
+	}
+	if e != nil {
+		e.Status = r.status
 		return nil, e
-	case first.Scheme == "https" && to.Scheme != "https":
-		return nil, transfer.Errorf(transfer.CodeDowngrade, "the far side redirects from https to http")
-	case !sameOrigin(first, to):
-		return nil, elsewhere()
 	}
 	return to, nil
 }

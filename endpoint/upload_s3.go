@@ -31,7 +31,7 @@ func (presigned) find(_ context.Context, _ *Client, d *Upload) (Found, *Failure)
 }
 
 func (presigned) discard(ctx context.Context, c *Client, d *Upload, url string) *Failure {
-	return c.remove(ctx, d, message{method: http.MethodDelete, url: url, named: true})
+	return c.erase(ctx, d, message{method: http.MethodDelete, url: url, named: true})
 }
 
 func (p presigned) send(ctx context.Context, c *Client, d *Upload, _ int64, progress Progress) (*UploadAnswer, *Failure) {
@@ -68,7 +68,7 @@ func (p presigned) send(ctx context.Context, c *Client, d *Upload, _ int64, prog
 // that none is sent unless the user wants one.
 func (presigned) sendPart(ctx context.Context, c *Client, d *Upload, part *transfer.SessionPart) *Failure {
 	r, f := c.deliver(ctx, d, message{
-		method: http.MethodPut, url: d.Outgoing.Presigned.PartURL(d.URL, part.Number), named: true, size: part.Size,
+		method: http.MethodPut, url: d.Outgoing.Presigned.PartURL(d.URL, part.Number), named: true, keyless: true, size: part.Size,
 		body: func() (io.ReadCloser, error) { return d.Open(ctx, part.Offset, part.Size) },
 	})
 	if f != nil {

@@ -40,7 +40,7 @@ func (p presigned) complete(ctx context.Context, c *Client, d *Upload, parts []t
 		return nil, &Failure{Err: transfer.Errorf(transfer.CodeInternal, "the list of parts cannot be written")}
 	}
 	r, f := c.deliver(ctx, d, message{
-		method: http.MethodPost, url: d.Outgoing.Presigned.CompleteURL, named: true,
+		method: http.MethodPost, url: d.Outgoing.Presigned.CompleteURL, named: true, keyless: true,
 		size: int64(len(body)), contentType: "application/xml",
 		body: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
 	})

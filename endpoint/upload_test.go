@@ -292,3 +292,18 @@ func TestPolicyHoldsForUploads(t *testing.T) {
 		t.Error("a request was made")
 	}
 }
+
+// A client may speak HTTP/2 to sources; uploads stay with HTTP/1.1.
+func TestUploadsBesideHTTP2(t *testing.T) {
+	o := endpointtest.New(t, endpointtest.Options{TLS: true, HTTP2: true})
+	o.Handle("/f", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	c := newClient(t, o, func(c *Config) { c.HTTP2 = true })
+	d, s := upload(transfer.ProtocolPut, o.URL("/f"), 1000)
+	a, f := send(t, c, d, s, 0, &noted{})
+	if f != nil || a.Shown.StatusCode != 200 || o.Requests()[0].Proto != "HTTP/1.1" {
+		t.Fatalf("%+v", f)
+	}
+	if r, _, err := fetch(t, c, first(o.URL("/g"))); err != nil || o.Requests()[1].Proto != "HTTP/2.0" {
+		t.Errorf("%+v %v", r, err)
+	}
+}

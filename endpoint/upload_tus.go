@@ -314,5 +314,5 @@ func (u *tusUpload) checksum(ctx context.Context, d *Upload, header http.Header,
 
 // discard asks for termination, which not every server has.
 func (tus) discard(ctx context.Context, c *Client, d *Upload, url string) *Failure {
-	return c.remove(ctx, d, message{method: http.MethodDelete, url: url, header: tusHeader()})
+	return c.erase(ctx, d, message{method: http.MethodDelete, url: url, header: tusHeader()})
 }

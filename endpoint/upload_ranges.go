@@ -18,7 +18,7 @@ func (c *Client) chunk(ctx context.Context, d *Upload, url string, at, end int64
 		return nil, stopping()
 	}
 	return c.deliver(ctx, d, message{
-		method: http.MethodPut, url: url, size: end - at, contentType: d.ContentType, partial: true,
+		method: http.MethodPut, url: url, size: end - at, contentType: d.ContentType, partial: true, keyless: true,
 		header: http.Header{"Content-Range": {fmt.Sprintf("bytes %d-%d/%d", at, end-1, d.Size)}},
 		body:   func() (io.ReadCloser, error) { return d.Open(ctx, at, end-at) },
 	})

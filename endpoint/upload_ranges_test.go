@@ -53,7 +53,7 @@ func TestRangesDeliverInChunks(t *testing.T) {
 		sink := endpointtest.NewSink(t, opts)
 		for _, size := range []int64{0, 1, 100_000, 100_001, 250_000} {
 			d, s := upload(transfer.ProtocolRange, sink.URL("/f"+secretQuery), size)
-			d.PartSize = 100_000
+			d.PartSize, d.Outgoing.IdempotencyKey = 100_000, "key"
 			n := &noted{}
 			before, received := sink.Count("PUT", "/f"), sink.Received("/f")
 			if _, f := send(t, sinkClient(t, sink), d, s, 0, n); f != nil {
@@ -64,6 +64,11 @@ func TestRangesDeliverInChunks(t *testing.T) {
 				t.Errorf("%d: %d bytes came", size, got)
 			}
 			want := max(1, (size+99_999)/100_000)
+			if requests := sink.Requests(); size > 0 && slices.ContainsFunc(requests, func(r endpointtest.Request) bool {
+				return r.Header.Get("Content-Range") != "" && r.Header.Get("Idempotency-Key") != ""
+			}) {
+				t.Error("requests that differ have one key")
+			}
 			if got := int64(sink.Count("PUT", "/f") - before); got != want || int64(len(n.offsets)) != want-1 {
 				t.Errorf("%d: %d requests, confirmed %v", size, got, n.offsets)
 			}
