@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"godwit/storage"
@@ -88,6 +89,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.SpoolURL != "" {
+		c.SpoolURL = strings.TrimSuffix(c.SpoolURL, "/") + "/"
 	}
 	if c.Uploads == nil {
 		c.Uploads = noUploads{}

@@ -37,7 +37,7 @@ func (t *transferActor) carryOutSending(ctx actor.Context, e any) bool {
 	case transfer.FindSession:
 		t.sending(ctx, (*send.Sender).Find)
 	case transfer.Send:
-		t.send(ctx, e)
+		t.sending(ctx, func(s *send.Sender, c context.Context) transfer.Event { return s.Send(c, e.From) })
 	case transfer.Digest:
 		if !t.uploads() {
 			return false
@@ -49,15 +49,6 @@ func (t *transferActor) carryOutSending(ctx actor.Context, e any) bool {
 	return true
 }
 
-// send begins to send, unless the transfer is about to be given away.
-func (t *transferActor) send(ctx actor.Context, e transfer.Send) {
-	if t.run.Finishing() {
-		t.held = t.run
-		return
-	}
-	t.sending(ctx, func(s *send.Sender, c context.Context) transfer.Event { return s.Send(c, e.From) })
-}
-
 // unsent tells that the request which the state speaks of was never begun.
 func (t *transferActor) unsent() bool {
 	isSend := func(e any) bool {
@@ -67,9 +58,14 @@ func (t *transferActor) unsent() bool {
 	return t.held == t.run || slices.ContainsFunc(t.pending, isSend)
 }
 
-// sending runs requests of the upload. What they come to is told before the run
-// counts them as ended: who waits for the run knows their outcome.
+// sending runs requests of the upload, unless it is about to be given away: a
+// session made now might be in no record. What they come to is told before the
+// run counts them as ended: who waits for the run knows their outcome.
 func (t *transferActor) sending(ctx actor.Context, work func(*send.Sender, context.Context) transfer.Event) {
+	if t.run.Finishing() {
+		t.held = t.run
+		return
+	}
 	run, life := t.run, t.life
 	self, root := ctx.Self(), ctx.ActorSystem().Root
 	report := func(ev transfer.Event) { root.Send(self, &happened{life: life, run: run, event: ev}) }

@@ -24,6 +24,7 @@ func TestUploadTorture(t *testing.T) {
 			"lost reply": storagetest.LostReply(), "conflict": {Kind: storage.ErrConflict},
 		} {
 			t.Run(name+"/"+mode, func(t *testing.T) {
+				t.Parallel()
 				for k, more := 1, true; more && !t.Failed(); k++ {
 					inUpload(t, test.protocol, 3, func(b *bubble, far *actorstest.Far) {
 						more = b.tortureUpload(far, outgoing("a", test.change), k, fault)
@@ -68,6 +69,7 @@ func TestUploadKill(t *testing.T) {
 	for name, test := range everyProtocol {
 		for _, where := range []string{"store", "far side", "far side, unheard"} {
 			t.Run(name+"/"+where, func(t *testing.T) {
+				t.Parallel()
 				for k, more := 1, true; more && !t.Failed(); k++ {
 					inUpload(t, test.protocol, 3, func(b *bubble, far *actorstest.Far) {
 						more = b.killUpload(far, outgoing("a", test.change), where, k)
@@ -186,6 +188,7 @@ func TestUploadFaults(t *testing.T) {
 	for name, test := range everyProtocol {
 		for mode, fault := range faults {
 			t.Run(name+"/"+mode, func(t *testing.T) {
+				t.Parallel()
 				for k, more := 1, true; more && !t.Failed(); k++ {
 					inUpload(t, test.protocol, 3, func(b *bubble, far *actorstest.Far) {
 						far.Script = func(c actorstest.FarCall) actorstest.FarFault {

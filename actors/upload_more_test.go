@@ -168,6 +168,34 @@ func TestStopBeforeThePost(t *testing.T) {
 	})
 }
 
+// TestStopWhileProbing makes no session that would be in no record.
+func TestStopWhileProbing(t *testing.T) {
+	inUpload(t, transfer.ProtocolTus, 2, func(b *bubble, far *actorstest.Far) {
+		config := b.config
+		b.config = func(c *actors.Config) {
+			config(c)
+			c.HandoverGrace = 2 * time.Second
+		}
+		far.Script = func(c actorstest.FarCall) actorstest.FarFault {
+			if c.Op == actorstest.FarProbe {
+				return actorstest.FarFault{Delay: time.Second}
+			}
+			return actorstest.FarFault{}
+		}
+		sys := b.node()
+		b.create(sys, outgoing("a"), true)
+		settle(500 * time.Millisecond)
+		if err := sys.Stop(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		if n := far.Count(actorstest.FarOpen); n != 0 {
+			b.Errorf("%d sessions were made", n)
+		}
+		sys = b.node()
+		b.sent(sys, far, "a")
+	})
+}
+
 // TestUploadWithoutASender fails where a node sends none.
 func TestUploadWithoutASender(t *testing.T) {
 	inUpload(t, transfer.ProtocolPut, 1, func(b *bubble, _ *actorstest.Far) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -379,4 +380,31 @@ func (f failing) Open(ctx context.Context, name string, offset int64) (io.ReadCl
 		return nil, info, err
 	}
 	return io.NopCloser(io.MultiReader(io.LimitReader(body, 100), iotest.ErrReader(f.err))), info, nil
+}
+
+// wordy calls each part by a very long name.
+type wordy struct{ *actorstest.Far }
+
+func (w wordy) Send(ctx context.Context, u *endpoint.Upload, from int64, p endpoint.Progress) (*endpoint.UploadAnswer, *endpoint.Failure) {
+	report := p.PartSent
+	p.PartSent = func(part transfer.SessionPart) {
+		part.Ref = strings.Repeat("x", 400<<10)
+		report(part)
+	}
+	return w.Far.Send(ctx, u, from, p)
+}
+
+// TestLongNames are not recorded beyond what a record holds; the upload goes on.
+func TestLongNames(t *testing.T) {
+	r := newRig(t, transfer.ProtocolS3)
+	parts := 0
+	s := send.NewSender(wordy{r.far}, r.run, r.content(), r.upload, func(ev transfer.Event) {
+		if _, ok := ev.(transfer.PartSent); ok {
+			parts++
+		}
+	})
+	r.complete(s.Send(t.Context(), 0))
+	if parts != 2 {
+		t.Errorf("%d parts were reported, want those whose names are a mebibyte together", parts)
+	}
 }
