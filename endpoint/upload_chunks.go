@@ -162,12 +162,14 @@ func (d *Upload) resource(from *url.URL, status int, locations []string) (string
 	if e != nil {
 		return "", e
 	}
-	to, e := redirected(home, &uploadReply{url: from, status: status, header: http.Header{"Location": locations}})
+	to, e := redirected(from, &uploadReply{status: status, header: http.Header{"Location": locations}})
 	switch {
 	case e != nil && e.Code == transfer.CodeRedirectBad:
 		return "", transfer.Errorf(transfer.CodeUploadProtocol, "the far side names no usable URL for the upload")
 	case e != nil:
 		return "", e
+	case !sameOrigin(home, to):
+		return "", elsewhere(to)
 	}
 	return to.String(), nil
 }
