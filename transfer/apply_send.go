@@ -14,10 +14,13 @@ const (
 	// maxSessionsLost bounds how often the far side may forget what it had before
 	// the upload gives up.
 	maxSessionsLost = 3
-	// sendCheckpoint is the least time between two records of mere progress. The
-	// far side knows better, so that a lost one costs nothing but a reading of
-	// the source.
+	// sendCheckpoint is the least time between two records of mere progress. Where
+	// the far side can be asked, a lost one costs nothing but a reading of the
+	// source.
 	sendCheckpoint = 2 * time.Second
+	// mostUnrecorded is how many bytes may be unrecorded where it cannot be asked.
+	// With those on their way they are what a crash may cost.
+	mostUnrecorded = 32 << 20
 	// closePatience is how long a far side is asked to forget what is left of an
 	// upload that has ended.
 	closePatience = time.Hour
@@ -149,7 +152,8 @@ func (m *machine) onConfirmed(ev Confirmed) {
 		m.Session.Expires = ev.Expires
 	}
 	m.progressed()
-	if m.c.Now.Sub(m.Persisted) >= sendCheckpoint {
+	unrecorded := m.Session.Offset - m.PersistedBytes
+	if m.c.Now.Sub(m.Persisted) >= sendCheckpoint || !m.Session.Protocol.HasSession() && unrecorded >= mostUnrecorded {
 		m.persist()
 	}
 }
