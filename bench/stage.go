@@ -81,7 +81,7 @@ func (s *stage) startServers(ctx context.Context, o options) (err error) {
 		return err
 	}
 	s.closers = append(s.closers, s.distant.stop)
-	if wants(o.rows, "s3-discard", true) {
+	if wants(o.rows, "s3-discard", true) || wants(o.rows, "put", true) {
 		if s.discard, err = startDiscard(ctx, s.path("logs")); err != nil {
 			return err
 		}
