@@ -49,7 +49,7 @@ func badUploads() []badInput {
 	add("part size", "part_size.invalid", `"partSize":100000,"upload":{"protocol":"gcs"}`)
 	add("mirrors", "field.unsupported", `"mirrors":[{"url":"http://h/?`+canary+`"}]`)
 	add("if it exists", "field.unsupported", `"ifExists":"SKIP"`)
-	add("size", "field.unsupported", `"expectedSize":"5"`)
+	add("size", "size.invalid", `"expectedSize":"-5"`)
 	add("body", "body.invalid", `"method":"POST","body":"Q0FOQVJZNDcxMQ=="`)
 	for _, name := range []string{"Content-Range", "upload-offset", "Tus-Resumable", "Idempotency-Key"} {
 		add(name, "header.reserved", headers(name, canary))
