@@ -27,9 +27,9 @@ type Upload struct {
 	Outgoing transfer.Outgoing
 	// PartSize is the wanted number of bytes of one request, 0 for the
 	// protocol's own; Connections how many there may be at a time, 0 for the
-	// protocol's own.
-	PartSize    int64
-	Connections int
+	// protocol's own. MostConnections is what the host has room for, 0 for no bound.
+	PartSize                     int64
+	Connections, MostConnections int
 	// Session is what is known so far.
 	Session transfer.Session
 	// Open delivers length bytes of the content from offset on. A
@@ -38,6 +38,19 @@ type Upload struct {
 	// Finishing tells that no further request with content is to be begun; nil
 	// for never. Send then fails with server.stopping.
 	Finishing func() bool
+}
+
+// connections is how many requests with content there may be at a time, where the
+// protocol makes own ones by itself.
+func (d *Upload) connections(own int) int {
+	n := own
+	if d.Connections > 0 {
+		n = d.Connections
+	}
+	if d.MostConnections > 0 {
+		n = min(n, d.MostConnections)
+	}
+	return n
 }
 
 // Progress is told how an upload gets on. Its functions may be called by several

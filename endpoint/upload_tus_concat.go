@@ -32,7 +32,7 @@ func (s *tusServer) partSize(d *Upload) int64 {
 		size = min(max(concatPart, (d.Size+concatParts-1)/concatParts), concatPartMost)
 	}
 	switch {
-	case !s.has("concatenation"), d.Connections < 2,
+	case !s.has("concatenation"), d.connections(1) < 2,
 		d.Size <= 2*size, (d.Size-1)/size+1 > concatParts, concatInFlight/size < 2:
 		return 0
 	}
@@ -69,7 +69,7 @@ func concatenate(ctx context.Context, c *Client, d *Upload, p Progress) (*Upload
 		}
 	}
 	var workers sync.WaitGroup
-	for range max(1, min(int64(d.Connections), concatInFlight/size)) {
+	for range max(1, min(int64(d.connections(1)), concatInFlight/size)) {
 		workers.Go(func() { j.work(ctx) })
 	}
 	workers.Wait()

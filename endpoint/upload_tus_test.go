@@ -194,6 +194,7 @@ func TestTusPartsAreOfUse(t *testing.T) {
 		"small":             {32 * mib, 0, 4, 0},
 		"larger":            {32*mib + 1, 0, 4, 16 * mib},
 		"one connection":    {100 * mib, 0, 1, 0},
+		"unless asked":      {100 * mib, 0, 0, 0},
 		"parts grow":        {128 * 20 * mib, 0, 4, 20 * mib},
 		"not too far":       {128*32*mib + 1, 0, 4, 0},
 		"the user's":        {100 * mib, 5 * mib, 4, 5 * mib},
@@ -207,6 +208,9 @@ func TestTusPartsAreOfUse(t *testing.T) {
 		}
 		if (&tusServer{}).partSize(d) != 0 {
 			t.Errorf("%s: without concatenation", name)
+		}
+		if d.MostConnections = 1; server.partSize(d) != 0 {
+			t.Errorf("%s: to a host that has room for one", name)
 		}
 	}
 }
