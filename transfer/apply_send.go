@@ -312,19 +312,37 @@ func (s *Session) add(p SessionPart) bool {
 }
 
 // redirectSending goes on at another URL. A session has a URL of its own, of the
-// same origin: at another origin the upload begins anew.
+// same origin: at another origin the upload begins anew. Ranges that were sent
+// lie at the URL itself: anew even where only its path is another.
 func (m *machine) redirectSending(url string) {
-	if s := &m.Session; originOf(url) != originOf(m.Spec.Destination) && s.Protocol != ProtocolS3 {
+	s := &m.Session
+	origin := originOf(url) != originOf(m.Spec.Destination)
+	path := RedactURL(url) != RedactURL(m.Spec.Destination)
+	if origin && s.Protocol != ProtocolS3 || path && s.Protocol == ProtocolRange {
 		m.dropSession()
-		if m.Spec.Outgoing.Protocol == ProtocolAuto {
-			s.Protocol, s.Reason = "", ""
+	}
+	if origin && m.Spec.Outgoing.Protocol == ProtocolAuto {
+		s.Protocol, s.Reason = "", ""
+	}
+	m.Spec.Destination = m.Spec.destination(url)
+	m.SourcesTried = 0
+}
+
+// checkSending refuses a URL and headers that this upload cannot go on with; nil
+// stands for those there are.
+func (m *machine) checkSending(url *string, headers *[]Header) *Error {
+	if !m.uploads() {
+		return nil
+	}
+	if url != nil {
+		if err := checkPartToken(&m.Spec.Outgoing, m.Spec.destination(*url)); err != nil {
+			return err
 		}
 	}
-	if m.Spec.Outgoing.Protocol == ProtocolS3 {
-		url = unescapePartToken(url)
+	if headers == nil {
+		return nil
 	}
-	m.Spec.Destination = url
-	m.SourcesTried = 0
+	return checkUploadHeaders(*headers, len(m.Spec.Outgoing.Form.Parts) > 0)
 }
 
 // originOf is scheme, host and port of a canonical URL.
