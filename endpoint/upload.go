@@ -144,7 +144,8 @@ func (c *Client) FindSession(ctx context.Context, d *Upload) (Found, *Failure) {
 	if f != nil {
 		return Found{}, f
 	}
-	return impl.find(ctx, c, d)
+	found, f := impl.find(ctx, c, d)
+	return found, d.conceal(f)
 }
 
 // Send sends the content from byte from on, or the parts that the session does
@@ -154,7 +155,17 @@ func (c *Client) Send(ctx context.Context, d *Upload, from int64, p Progress) (*
 	if f != nil {
 		return nil, f
 	}
-	return impl.send(ctx, c, d, from, p)
+	answer, f := impl.send(ctx, c, d, from, p)
+	return answer, d.conceal(f)
+}
+
+// conceal leaves out of a failure, whose answer is shown, where the upload is to
+// be continued: that may be all that it takes to write there.
+func (d *Upload) conceal(f *Failure) *Failure {
+	if f != nil && f.Answer != nil && d.Session.Protocol.HasSession() {
+		f.Answer.Shown.ActualURL = transfer.RedactURL(d.URL)
+	}
+	return f
 }
 
 // Discard asks the far side to forget an upload that is not wanted any more.

@@ -138,8 +138,11 @@ func (gcs) discard(ctx context.Context, c *Client, d *Upload, url string) *Failu
 	return c.erase(ctx, d, message{method: http.MethodDelete, url: url})
 }
 
-// erase makes a request that deletes. What is gone, or never was, is deleted.
+// erase makes a request that deletes. What is gone, or never was, is deleted. It
+// may lie where the upload went before its user named another origin, which the
+// user's headers are not sent to.
 func (c *Client) erase(ctx context.Context, d *Upload, m message) *Failure {
+	m.named = true
 	r, f := c.deliver(ctx, d, m)
 	if f != nil {
 		return f

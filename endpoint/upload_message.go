@@ -28,6 +28,9 @@ type message struct {
 	// partial: a 308 without a Location is no redirect, but says how much of the
 	// content the far side has.
 	partial bool
+	// once: it must not be made twice. Many servers answer 301 or 302 once they have
+	// carried it out, so that these are not followed.
+	once bool
 	// keyless: it is one of several requests, which must not share a key.
 	keyless bool
 	// informed is told of informational answers, if it is not nil. It must not
@@ -74,6 +77,8 @@ func (m *message) final(r *uploadReply) bool {
 	switch r.status {
 	case http.StatusSeeOther:
 		return true
+	case http.StatusMovedPermanently, http.StatusFound:
+		return m.once
 	case http.StatusPermanentRedirect:
 		return m.partial && len(r.header["Location"]) == 0
 	}

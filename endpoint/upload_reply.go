@@ -75,6 +75,9 @@ func (r *uploadReply) refused(sent bool) *Failure {
 	switch r.status {
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
 		f.Unknown = true
+	default:
+		// Proxies have statuses of their own for a server that broke down.
+		f.Unknown = r.status >= 500 && http.StatusText(r.status) == ""
 	}
 	return f
 }

@@ -31,7 +31,7 @@ func (presigned) find(_ context.Context, _ *Client, d *Upload) (Found, *Failure)
 }
 
 func (presigned) discard(ctx context.Context, c *Client, d *Upload, url string) *Failure {
-	return c.erase(ctx, d, message{method: http.MethodDelete, url: url, named: true})
+	return c.erase(ctx, d, message{method: http.MethodDelete, url: url})
 }
 
 func (p presigned) send(ctx context.Context, c *Client, d *Upload, _ int64, progress Progress) (*UploadAnswer, *Failure) {

@@ -204,8 +204,15 @@ func TestPartsInFlightAreBounded(t *testing.T) {
 		partSize          int64
 		parts, want       int
 	}{
-		{0, 0, 5 << 20, 100, 3}, {16, 0, 5 << 20, 100, 12}, {64, 0, 16 << 20, 100, 4}, {8, 0, 1 << 30, 100, 1},
-		{8, 0, 5 << 20, 2, 2}, {0, 0, 5 << 20, 0, 1}, {0, 2, 5 << 20, 100, 2}, {8, 4, 5 << 20, 100, 4}, {0, 9, 5 << 20, 100, 3},
+		{0, 0, 5 << 20, 100, 3},
+		{16, 0, 5 << 20, 100, 12},
+		{64, 0, 16 << 20, 100, 4},
+		{8, 0, 1 << 30, 100, 1},
+		{8, 0, 5 << 20, 2, 2},
+		{0, 0, 5 << 20, 0, 1},
+		{0, 2, 5 << 20, 100, 2},
+		{8, 4, 5 << 20, 100, 4},
+		{0, 9, 5 << 20, 100, 3},
 	} {
 		s := &s3Parts{
 			d:    &Upload{Connections: tc.connections, MostConnections: tc.room, Session: transfer.Session{PartSize: tc.partSize}},
@@ -271,6 +278,8 @@ func TestETagsOfParts(t *testing.T) {
 		{both, []transfer.SessionPart{part("b"), part("a")}, false},
 		{both, []transfer.SessionPart{part("a")}, false},
 		{both, []transfer.SessionPart{part("a"), {Ref: "opaque"}}, true},
+		{part("a").Ref, []transfer.SessionPart{part("a")}, false},
+		{part("a").Ref, []transfer.SessionPart{{Ref: "opaque"}}, true},
 		{`"opaque"`, []transfer.SessionPart{part("a")}, true},
 		{"", []transfer.SessionPart{part("a")}, true},
 	} {

@@ -118,10 +118,11 @@ func (p presigned) completed(ctx context.Context, c *Client, d *Upload, parts []
 }
 
 // madeOf tells whether an object's ETag may be that of these parts: where all are
-// of the usual form, it is the MD5 of theirs, and their number.
+// of the usual form, it is the MD5 of theirs, and their number. An MD5 alone is
+// that of an object which was sent in one request.
 func madeOf(etag string, parts []transfer.SessionPart) bool {
-	sum, _, found := strings.Cut(strings.Trim(etag, `"`), "-")
-	if _, ok := md5Of(sum); !found || !ok {
+	sum, _, _ := strings.Cut(strings.Trim(etag, `"`), "-")
+	if _, ok := md5Of(sum); !ok {
 		return true
 	}
 	all := md5.New()

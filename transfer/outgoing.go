@@ -219,5 +219,5 @@ func (s *State) repeatable() bool { return s.harmless() || s.Spec.Outgoing.Repea
 // harmless tells that the far side notices a repetition, or that it does not
 // matter.
 func (s *State) harmless() bool {
-	return s.Session.Protocol.Resumes() || s.Spec.Outgoing.IdempotencyKey != "" || idempotent(s.Spec.Method)
+	return s.Session.Protocol.Resumes() || s.Spec.Outgoing.IdempotencyKey != "" || Idempotent(s.Spec.Method)
 }

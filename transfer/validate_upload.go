@@ -102,7 +102,7 @@ func normalizeProtocol(s *Spec) *Error {
 		return invalid(CodeForm, "upload.protocol", "a form needs put, post or auto")
 	case o.Protocol == ProtocolAuto && (form || method != http.MethodPut):
 		o.Protocol = ProtocolPost
-		if idempotent(method) {
+		if Idempotent(method) {
 			o.Protocol = ProtocolPut
 		}
 	}
@@ -117,9 +117,9 @@ func protocolNames() []string {
 	return names
 }
 
-// idempotent tells the methods that may be repeated (RFC 9110, section 9.2.2),
+// Idempotent tells the methods that may be repeated (RFC 9110, section 9.2.2),
 // of those that carry content.
-func idempotent(method string) bool {
+func Idempotent(method string) bool {
 	m := strings.ToUpper(method)
 	return m == http.MethodPut || m == http.MethodDelete
 }
