@@ -212,6 +212,14 @@ func (m *machine) onSendFailed(ev SendFailed) {
 	}
 }
 
+// leaveParts notes that parts which are all there may have been put together: that
+// is asked for again.
+func (m *machine) leaveParts() {
+	if m.running() && m.Session.Concatenate && m.Session.Bytes() == m.Spec.ContentSize() {
+		m.MaybeDuplicate = true
+	}
+}
+
 // askAgain asks at once what the far side has, because it had something else than
 // was thought.
 func (m *machine) askAgain(err *Error) {
