@@ -130,6 +130,29 @@ func redirected(from *url.URL, r *uploadReply) (*url.URL, *transfer.Error) {
 	return to, nil
 }
 
+// resource is the URL of an upload that the far side has made, of the values of a
+// Location. It is sent content and the user's headers, so that it must be within
+// the origin that the user named.
+func (d *Upload) resource(from *url.URL, status int, locations []string) (string, *transfer.Error) {
+	if len(locations) != 1 || locations[0] == "" {
+		return "", transfer.Errorf(transfer.CodeUploadProtocol, "the far side does not say where the upload is")
+	}
+	home, e := parse(d.URL)
+	if e != nil {
+		return "", e
+	}
+	to, e := redirected(from, &uploadReply{status: status, header: http.Header{"Location": locations}})
+	switch {
+	case e != nil && e.Code == transfer.CodeRedirectBad:
+		return "", transfer.Errorf(transfer.CodeUploadProtocol, "the far side names no usable URL for the upload")
+	case e != nil:
+		return "", e
+	case !sameOrigin(home, to):
+		return "", elsewhere(to)
+	}
+	return to.String(), nil
+}
+
 // once makes one request, without following anything.
 func (c *Client) once(ctx context.Context, d *Upload, m message, home, target *url.URL) (*uploadReply, *Failure) {
 	if err := c.config.Policy.check(target, c.config.Proxy != nil); err != nil {

@@ -214,11 +214,11 @@ func TestPartsInFlightAreBounded(t *testing.T) {
 		{8, 4, 5 << 20, 100, 4},
 		{0, 9, 5 << 20, 100, 3},
 	} {
-		s := &s3Parts{
+		s := &parts{
 			d:    &Upload{Connections: tc.connections, MostConnections: tc.room, Session: transfer.Session{PartSize: tc.partSize}},
 			todo: make([]transfer.SessionPart, tc.parts),
 		}
-		if got := s.connections(); got != tc.want {
+		if got := s.workers(s3Connections, s3InFlight); got != tc.want {
 			t.Errorf("%+v: %d", tc, got)
 		}
 	}

@@ -2,7 +2,6 @@ package endpoint
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/md5"
 	"encoding/hex"
@@ -10,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 
 	"godwit/transfer"
@@ -30,7 +28,6 @@ type completionPart struct {
 // complete makes the object of the parts. Sent tells that some of them were sent
 // in this try.
 func (p presigned) complete(ctx context.Context, c *Client, d *Upload, parts []transfer.SessionPart, sent bool) (*UploadAnswer, *Failure) {
-	slices.SortFunc(parts, func(a, b transfer.SessionPart) int { return cmp.Compare(a.Number, b.Number) })
 	var list completion
 	for _, part := range parts {
 		list.Parts = append(list.Parts, completionPart{part.Number, `"` + strings.Trim(part.Ref, `"`) + `"`})
@@ -109,7 +106,7 @@ func (p presigned) completed(ctx context.Context, c *Client, d *Upload, parts []
 	case f != nil:
 		return nil, f
 	case object.status >= http.StatusInternalServerError, object.status == http.StatusTooManyRequests:
-		return nil, object.refused(true)
+		return nil, object.refused()
 	}
 	if n, ok := object.length(); !ok || n != d.Size || !madeOf(object.header.Get("Etag"), parts) {
 		return nil, gone

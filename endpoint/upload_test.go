@@ -312,7 +312,7 @@ func TestStatusesOfUnknownOutcome(t *testing.T) {
 		520: true, 524: true, 599: true,
 	} {
 		r := uploadReply{url: &url.URL{Scheme: "http", Host: "h"}, status: status}
-		if got := r.refused(true).Unknown; got != want {
+		if got := r.refused().Unknown; got != want {
 			t.Errorf("%d: %v", status, got)
 		}
 	}

@@ -292,14 +292,9 @@ func TestTusPartsWhenTheLastReplyIsLost(t *testing.T) {
 func (u *sender) mustSendParts(t *testing.T) {
 	t.Helper()
 	d := u.d
-	j := &joining{c: u.c, d: &d, p: u.progress(), refs: make([]string, (d.Size-1)/d.Session.PartSize+1)}
-	for i := range j.refs {
-		at := int64(i) * d.Session.PartSize
-		part := transfer.SessionPart{Number: i + 1, Offset: at, Size: min(d.Session.PartSize, d.Size-at)}
-		if f := j.sendPart(t.Context(), &part); f != nil {
-			t.Fatal(f.Err)
-		}
-		j.p.PartSent(part)
+	s := newParts(&d, func(part *transfer.SessionPart) *Failure { return sendPartial(t.Context(), u.c, &d, part) })
+	if _, f := s.run(1, u.progress().PartSent); f != nil {
+		t.Fatal(f.Err)
 	}
 }
 

@@ -2,7 +2,6 @@ package endpoint
 
 import (
 	"context"
-	"io"
 	"net/http"
 
 	"godwit/transfer"
@@ -28,7 +27,7 @@ func (whole) send(ctx context.Context, c *Client, d *Upload, _ int64, _ Progress
 	d.digests(header)
 	reply, f := c.deliver(ctx, d, message{
 		method: d.Method, url: d.URL, header: header, expect: d.Outgoing.Expect, contentType: d.ContentType,
-		body: func() (io.ReadCloser, error) { return d.Open(ctx, 0, d.Size) }, size: d.Size, fresh: true, once: !d.repeatable(),
+		body: d.body(ctx, 0, d.Size), size: d.Size, fresh: true, once: !d.repeatable(),
 	})
 	switch {
 	case f != nil:
@@ -38,11 +37,11 @@ func (whole) send(ctx context.Context, c *Client, d *Upload, _ int64, _ Progress
 		// came of it (RFC 9110, section 15.4.4).
 		return reply.located(), nil
 	case isRedirect(reply.status):
-		f = reply.wrong("the far side redirects a request that must not be made twice, and may have carried it out")
-		f.Err.Code, f.Unknown = transfer.CodeRedirectBad, true
+		f = reply.failed(transfer.CodeRedirectBad, "the far side redirects a request that must not be made twice, and may have carried it out")
+		f.Unknown = true
 		return nil, f
 	}
-	return nil, reply.refused(reply.sent)
+	return nil, reply.refused()
 }
 
 // repeatable tells that the request may be made twice.
