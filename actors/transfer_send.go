@@ -89,7 +89,7 @@ func (t *transferActor) upload() endpoint.Upload {
 	u := endpoint.Upload{
 		URL: spec.Destination, Method: spec.Method, Headers: spec.Headers, ContentType: spec.ContentType(),
 		SHA256: t.state.SHA256, Outgoing: spec.Outgoing, PartSize: spec.PartSize,
-		Connections: spec.Connections, MostConnections: t.run.Connections(), Session: t.state.Session, Size: spec.ContentSize(),
+		Connections: spec.Connections, MostConnections: t.run.Connections, Session: t.state.Session, Size: spec.ContentSize(),
 	}
 	if spec.Source != "" {
 		u.Name = path.Base(nameOf(spec.Source))

@@ -27,9 +27,9 @@ type Upload struct {
 	Outgoing transfer.Outgoing
 	// PartSize is the wanted number of bytes of one request, 0 for the
 	// protocol's own; Connections how many there may be at a time, 0 for the
-	// protocol's own. MostConnections is what the host has room for, 0 for no bound.
-	PartSize                     int64
-	Connections, MostConnections int
+	// protocol's own.
+	PartSize    int64
+	Connections int
 	// Session is what is known so far.
 	Session transfer.Session
 	// Open delivers length bytes of the content from offset on. A
@@ -38,6 +38,9 @@ type Upload struct {
 	// Finishing tells that no further request with content is to be begun; nil
 	// for never. Send then fails with server.stopping.
 	Finishing func() bool
+	// MostConnections is how many connections the host has room for now, 0 for no
+	// bound, as nil.
+	MostConnections func() int
 }
 
 // connections is how many requests with content there may be at a time, where the
@@ -47,8 +50,10 @@ func (d *Upload) connections(own int) int {
 	if d.Connections > 0 {
 		n = d.Connections
 	}
-	if d.MostConnections > 0 {
-		n = min(n, d.MostConnections)
+	if d.MostConnections != nil {
+		if most := d.MostConnections(); most > 0 {
+			n = min(n, most)
+		}
 	}
 	return n
 }

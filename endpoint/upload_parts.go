@@ -12,18 +12,25 @@ import (
 // a time, in any order.
 type parts struct {
 	d *Upload
+	// own is how many the protocol sends at a time by itself, inFlight how many
+	// bytes they have together at most.
+	own      int
+	inFlight int64
 	// send sends one part and notes what the far side calls it.
 	send func(*transfer.SessionPart) *Failure
 
 	mu         sync.Mutex // guards what follows
 	todo, have []transfer.SessionPart
 	failure    *Failure // the first
+	active     int      // workers
+
+	running sync.WaitGroup
 }
 
 // newParts divides the content into parts of the session's size. Empty content is
 // one part.
-func newParts(d *Upload, send func(*transfer.SessionPart) *Failure) *parts {
-	p := &parts{d: d, send: send, have: slices.Clone(d.Session.Parts)}
+func newParts(d *Upload, own int, inFlight int64, send func(*transfer.SessionPart) *Failure) *parts {
+	p := &parts{d: d, own: own, inFlight: inFlight, send: send, have: slices.Clone(d.Session.Parts)}
 	known := map[int]bool{}
 	for _, part := range p.have {
 		known[part.Number] = true
@@ -38,49 +45,59 @@ func newParts(d *Upload, send func(*transfer.SessionPart) *Failure) *parts {
 	return p
 }
 
-// workers is how many parts are sent at a time, where the protocol has own at a
-// time by itself and inFlight bytes at most.
-func (p *parts) workers(own int, inFlight int64) int {
-	return max(1, min(p.d.connections(own), int(inFlight/p.d.Session.PartSize), len(p.todo)))
+// workers is how many parts are to be sent at a time, as things are now.
+func (p *parts) workers() int {
+	return max(1, min(p.d.connections(p.own), int(p.inFlight/p.d.Session.PartSize)))
 }
 
 // run sends parts until there are none left, or one has failed; those under way
 // then are finished, for their bytes would be lost. It returns all parts, in
 // order.
-func (p *parts) run(workers int, sent func(transfer.SessionPart)) ([]transfer.SessionPart, *Failure) {
-	var all sync.WaitGroup
-	for range workers {
-		all.Go(func() {
-			for {
-				part, ok := p.next()
-				if !ok {
-					return
-				}
-				if f := p.send(&part); p.done(part, f) {
-					sent(part)
-				}
-			}
-		})
-	}
-	all.Wait()
+func (p *parts) run(sent func(transfer.SessionPart)) ([]transfer.SessionPart, *Failure) {
+	p.start(sent)
+	p.running.Wait()
 	slices.SortFunc(p.have, func(a, b transfer.SessionPart) int { return cmp.Compare(a.Number, b.Number) })
 	return p.have, p.failure
 }
 
-// next takes a part to be sent. After a failure there is none.
-func (p *parts) next() (transfer.SessionPart, bool) {
+// start begins as many workers as there may be more.
+func (p *parts) start(sent func(transfer.SessionPart)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.failure != nil || len(p.todo) == 0 {
-		return transfer.SessionPart{}, false
+	for p.active < min(p.workers(), p.active+len(p.todo)) && p.failure == nil {
+		p.active++
+		p.running.Go(func() { p.work(sent) })
 	}
-	if p.d.finishing() {
+}
+
+func (p *parts) work(sent func(transfer.SessionPart)) {
+	for {
+		part, ok := p.next()
+		if !ok {
+			return
+		}
+		if f := p.send(&part); p.done(part, f) {
+			sent(part)
+		}
+		p.start(sent)
+	}
+}
+
+// next takes a part to be sent. There is none after a failure, nor for a worker
+// that is one too many by now.
+func (p *parts) next() (part transfer.SessionPart, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.failure != nil || len(p.todo) == 0 || p.active > p.workers():
+	case p.d.finishing():
 		p.failure = stopping()
-		return transfer.SessionPart{}, false
+	default:
+		part, p.todo = p.todo[0], p.todo[1:]
+		return part, true
 	}
-	part := p.todo[0]
-	p.todo = p.todo[1:]
-	return part, true
+	p.active--
+	return part, false
 }
 
 // done notes what came of a part, and tells whether the far side has it.

@@ -36,9 +36,9 @@ func (p presigned) send(ctx context.Context, c *Client, d *Upload, _ int64, prog
 	if e := checkS3Parts(d); e != nil {
 		return nil, &Failure{Err: e}
 	}
-	s := newParts(d, func(part *transfer.SessionPart) *Failure { return p.sendPart(ctx, c, d, part) })
+	s := newParts(d, s3Connections, s3InFlight, func(part *transfer.SessionPart) *Failure { return p.sendPart(ctx, c, d, part) })
 	sent := len(s.todo) > 0
-	have, f := s.run(s.workers(s3Connections, s3InFlight), progress.PartSent)
+	have, f := s.run(progress.PartSent)
 	if f != nil {
 		f.Sent = true
 		return nil, f

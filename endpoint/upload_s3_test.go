@@ -8,7 +8,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -202,26 +205,52 @@ func TestPartsInFlightAreBounded(t *testing.T) {
 	for _, tc := range []struct {
 		connections, room int
 		partSize          int64
-		parts, want       int
+		want              int
 	}{
-		{0, 0, 5 << 20, 100, 3},
-		{16, 0, 5 << 20, 100, 12},
-		{64, 0, 16 << 20, 100, 4},
-		{8, 0, 1 << 30, 100, 1},
-		{8, 0, 5 << 20, 2, 2},
-		{0, 0, 5 << 20, 0, 1},
-		{0, 2, 5 << 20, 100, 2},
-		{8, 4, 5 << 20, 100, 4},
-		{0, 9, 5 << 20, 100, 3},
+		{0, 0, 5 << 20, 3}, {16, 0, 5 << 20, 12}, {64, 0, 16 << 20, 4}, {8, 0, 1 << 30, 1}, {0, 2, 5 << 20, 2}, {8, 4, 5 << 20, 4}, {0, 9, 5 << 20, 3},
 	} {
-		s := &parts{
-			d:    &Upload{Connections: tc.connections, MostConnections: tc.room, Session: transfer.Session{PartSize: tc.partSize}},
-			todo: make([]transfer.SessionPart, tc.parts),
-		}
-		if got := s.workers(s3Connections, s3InFlight); got != tc.want {
+		d := &Upload{Connections: tc.connections, MostConnections: func() int { return tc.room }, Session: transfer.Session{PartSize: tc.partSize}}
+		if got := newParts(d, s3Connections, s3InFlight, nil).workers(); got != tc.want {
 			t.Errorf("%+v: %d", tc, got)
 		}
 	}
+}
+
+// How many parts are sent at a time follows the room that a host has.
+func TestPartsShareAHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var room, active, most atomic.Int64
+		d := &Upload{
+			Connections: 8, MostConnections: func() int { return int(room.Load()) }, Size: 40, Session: transfer.Session{PartSize: 1},
+		}
+		s := newParts(d, 1, 100, func(*transfer.SessionPart) *Failure {
+			n := active.Add(1)
+			for now := most.Load(); n > now && !most.CompareAndSwap(now, n); now = most.Load() {
+				continue
+			}
+			time.Sleep(time.Second)
+			active.Add(-1)
+			return nil
+		})
+		room.Store(2)
+		ended := make(chan int)
+		go func() {
+			have, _ := s.run(func(transfer.SessionPart) {})
+			ended <- len(have)
+		}()
+		for i, step := range []struct{ room, want int64 }{{2, 2}, {6, 6}, {1, 1}} {
+			room.Store(step.room)
+			time.Sleep(1500 * time.Millisecond)
+			most.Store(0)
+			time.Sleep(time.Second)
+			if got := most.Load(); got != step.want {
+				t.Errorf("step %d: %d at a time where there is room for %d", i, got, step.want)
+			}
+		}
+		if n := <-ended; n != 40 {
+			t.Errorf("%d parts", n)
+		}
+	})
 }
 
 func TestFinishingEndsBetweenParts(t *testing.T) {

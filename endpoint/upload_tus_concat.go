@@ -48,8 +48,8 @@ type joining struct {
 // concatenate sends the parts that the session does not have, and puts all of
 // them together.
 func concatenate(ctx context.Context, c *Client, d *Upload, p Progress) (*UploadAnswer, *Failure) {
-	s := newParts(d, func(part *transfer.SessionPart) *Failure { return sendPartial(ctx, c, d, part) })
-	have, f := s.run(s.workers(1, concatInFlight), p.PartSent)
+	s := newParts(d, 1, concatInFlight, func(part *transfer.SessionPart) *Failure { return sendPartial(ctx, c, d, part) })
+	have, f := s.run(p.PartSent)
 	if f != nil {
 		// Only putting the parts together twice would be seen by anybody.
 		f.Unknown = false

@@ -209,7 +209,7 @@ func TestTusPartsAreOfUse(t *testing.T) {
 		if (&tusServer{}).partSize(d) != 0 {
 			t.Errorf("%s: without concatenation", name)
 		}
-		if d.MostConnections = 1; server.partSize(d) != 0 {
+		if d.MostConnections = func() int { return 1 }; server.partSize(d) != 0 {
 			t.Errorf("%s: to a host that has room for one", name)
 		}
 	}
@@ -292,8 +292,8 @@ func TestTusPartsWhenTheLastReplyIsLost(t *testing.T) {
 func (u *sender) mustSendParts(t *testing.T) {
 	t.Helper()
 	d := u.d
-	s := newParts(&d, func(part *transfer.SessionPart) *Failure { return sendPartial(t.Context(), u.c, &d, part) })
-	if _, f := s.run(1, u.progress().PartSent); f != nil {
+	s := newParts(&d, 1, concatInFlight, func(part *transfer.SessionPart) *Failure { return sendPartial(t.Context(), u.c, &d, part) })
+	if _, f := s.run(u.progress().PartSent); f != nil {
 		t.Fatal(f.Err)
 	}
 }

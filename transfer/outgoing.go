@@ -171,15 +171,6 @@ func (s *Spec) Far() string {
 	return s.Source
 }
 
-// Near is the place in a store: where a download goes to, or an upload comes
-// from; "" for a form.
-func (s *Spec) Near() string {
-	if s.Direction == Upload {
-		return s.Source
-	}
-	return s.Destination
-}
-
 // leastPresigned is the part size for signed URLs unless more is needed, in
 // bytes.
 const leastPresigned = 16 << 20
