@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -111,8 +112,12 @@ func (b *bubble) killUpload(far *actorstest.Far, spec transfer.Spec, where strin
 // not exist any more.
 func (b *bubble) killAt(far *actorstest.Far, where string, k int) {
 	never := make(chan struct{})
+	var mu sync.Mutex // records and far side are called beside each other
 	dead, calls := false, 0
-	reach := func(counts bool) bool {
+	reach := func(counts bool) (was, is bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		was = dead
 		if counts {
 			calls++
 		}
@@ -120,19 +125,18 @@ func (b *bubble) killAt(far *actorstest.Far, where string, k int) {
 			dead = true
 			b.meter.add("killed", 1)
 		}
-		return dead
+		return was, dead
 	}
 	b.hook = func(c storagetest.Call) storagetest.Fault {
 		other := c.Op == storagetest.OpList || c.Name == "nodes/n1" || c.Name == "cluster"
-		if reach(where == "store" && !other) {
+		if _, is := reach(where == "store" && !other); is {
 			return storagetest.Fault{Until: never, Kind: storage.ErrUnavailable}
 		}
 		return storagetest.Fault{}
 	}
 	far.Script = func(actorstest.FarCall) actorstest.FarFault {
-		was := dead
-		switch {
-		case !reach(where != "store"):
+		switch was, is := reach(where != "store"); {
+		case !is:
 			return actorstest.FarFault{Rate: 4 * chunk}
 		case where == "far side, unheard" && !was:
 			// Carried out; the process dies before it hears of it.
