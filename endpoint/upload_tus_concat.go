@@ -72,14 +72,23 @@ func sendPartial(ctx context.Context, c *Client, d *Upload, part *transfer.Sessi
 	for at := int64(0); ; {
 		_, f := u.send(ctx, c, d, at, nil)
 		if f == nil || f.Err.Code.Class() != transfer.Transient || d.finishing() || ctx.Err() != nil {
-			return f
+			return discardPartial(ctx, c, d, part.Ref, f)
 		}
 		offset, _, missing := u.found(ctx, c, d)
 		if missing != nil || offset <= at {
-			return f
+			return discardPartial(ctx, c, d, part.Ref, f)
 		}
 		at = offset
 	}
+}
+
+// discardPartial asks the far side to forget a part that has failed: no record
+// names it. What does not come of that is left to expire.
+func discardPartial(ctx context.Context, c *Client, d *Upload, url string, f *Failure) *Failure {
+	if f != nil && ctx.Err() == nil {
+		_ = tus{}.discard(ctx, c, d, url)
+	}
+	return f
 }
 
 // join asks for one upload of all the parts. One whose answer is lost may be

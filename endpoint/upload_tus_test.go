@@ -310,6 +310,22 @@ func TestTusPartsAreForgotten(t *testing.T) {
 	}
 }
 
+// A part that has failed is known to nobody, and does not stay.
+func TestTusPartsThatFailAreRemoved(t *testing.T) {
+	s := endpointtest.NewTus(t, endpointtest.ResumableOptions{Faults: endpointtest.ResumableFaults{
+		Status: http.StatusForbidden, StatusTimes: 1, StatusAfter: 3, Method: http.MethodPatch,
+	}})
+	u := newJoiner(t, s, 4<<20)
+	if _, f := u.once(t.Context()); f == nil {
+		t.Fatal("no part has failed")
+	}
+	for _, left := range s.Uploads() {
+		if !left.Complete {
+			t.Errorf("%+v", left)
+		}
+	}
+}
+
 func TestTusPartsStopWhenFinishing(t *testing.T) {
 	s := endpointtest.NewTus(t, endpointtest.ResumableOptions{})
 	u := newJoiner(t, s, 9<<20)
