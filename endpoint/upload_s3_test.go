@@ -292,6 +292,29 @@ func TestAbortOfPresigned(t *testing.T) {
 	}
 }
 
+// A success that the service did not word is believed where the object is there.
+func TestCompletionOfAnotherServer(t *testing.T) {
+	sink := endpointtest.NewSink(t, endpointtest.SinkOptions{})
+	front := endpointtest.New(t, endpointtest.Options{})
+	front.Handle("/complete", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>welcome")) }))
+	for url, want := range map[string]transfer.Code{"": "", sink.URL("/other"): transfer.CodeUploadProtocol} {
+		d, s, _ := presign(sink, 1000, 1000)
+		d.Outgoing.Presigned.CompleteURL, d.Outgoing.Presigned.ObjectURL = front.URL("/complete"), url
+		if _, f := send(t, sinkClient(t, sink), d, s, 0, &noted{}); failureCode(f) != want {
+			t.Errorf("object at %q: %+v", url, f)
+		}
+	}
+	d, s, _ := presign(sink, 1000, 1000)
+	if _, f := send(t, sinkClient(t, sink), d, s, 0, &noted{}); f != nil {
+		t.Fatal(f.Err)
+	}
+	again, s, _ := presign(sink, 1000, 1000)
+	again.Outgoing.Presigned.CompleteURL, again.Outgoing.Presigned.ObjectURL = front.URL("/complete"), sink.URL("/o")
+	if a, f := send(t, sinkClient(t, sink), again, s, 0, &noted{}); f != nil || string(a.Body) != "<html>welcome" {
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestETagsOfParts(t *testing.T) {
 	part := func(s string) transfer.SessionPart {
 		return transfer.SessionPart{Ref: fmt.Sprintf(`"%x"`, md5.Sum([]byte(s)))}

@@ -47,7 +47,7 @@ func (p presigned) complete(ctx context.Context, c *Client, d *Upload, parts []t
 	root, code := s3Result(r.body)
 	switch {
 	case r.status == http.StatusNotFound || code == "NoSuchUpload":
-		return p.completed(ctx, c, d, parts, sent, r)
+		return p.forgotten(ctx, c, d, parts, sent, r)
 	case !r.ok():
 		return nil, r.refusedS3()
 	case root == "Error":
@@ -56,6 +56,12 @@ func (p presigned) complete(ctx context.Context, c *Client, d *Upload, parts []t
 		// The service answers 200 before it knows.
 		e := transfer.Errorf(transfer.CodeReset, "the far side's answer did not come whole")
 		return nil, &Failure{Err: about(e, r.url), Unknown: true, Sent: true, Answer: r.answer()}
+	case root == "" && d.Outgoing.Presigned.ObjectURL != "":
+		// Whoever says so is not the service.
+		f = r.failed(transfer.CodeUploadProtocol, "the far side's answer to the completion of the upload is none of S3")
+		if _, f = p.object(ctx, c, d, parts, f); f != nil {
+			return nil, f
+		}
 	}
 	return r.answer(), nil
 }
@@ -89,18 +95,24 @@ func (r *uploadReply) failedLate(code string) *Failure {
 	return f
 }
 
-// completed decides what it means that the far side does not know the upload: an
-// earlier try may have completed it.
-func (p presigned) completed(ctx context.Context, c *Client, d *Upload, parts []transfer.SessionPart, sent bool, r *uploadReply) (*UploadAnswer, *Failure) {
+// forgotten decides what it means that the far side does not know the upload: an
+// earlier try may have completed it. Sent tells that this one has sent parts.
+func (p presigned) forgotten(ctx context.Context, c *Client, d *Upload, parts []transfer.SessionPart, sent bool, r *uploadReply) (*UploadAnswer, *Failure) {
 	e := &transfer.Error{Code: transfer.CodeStatus, Status: http.StatusNotFound, Message: "the far side does not know the multipart upload"}
 	gone := &Failure{Err: about(e, r.url), Sent: true, Answer: r.answer()}
-	if d.Outgoing.Presigned.ObjectURL == "" {
-		if !sent {
-			e.Code, gone.Unknown = transfer.CodeMaybeDuplicate, true
-			e.Message = "the far side does not know the multipart upload any more, and nobody knows whether it was completed"
-		}
-		return nil, gone
+	switch {
+	case d.Outgoing.Presigned.ObjectURL != "":
+		return p.object(ctx, c, d, parts, gone)
+	case !sent:
+		e.Code, gone.Unknown = transfer.CodeMaybeDuplicate, true
+		e.Message = "the far side does not know the multipart upload any more, and nobody knows whether it was completed"
 	}
+	return nil, gone
+}
+
+// object looks whether the object is there that the parts make, and fails as is
+// said otherwise.
+func (presigned) object(ctx context.Context, c *Client, d *Upload, parts []transfer.SessionPart, otherwise *Failure) (*UploadAnswer, *Failure) {
 	object, f := c.deliver(ctx, d, message{method: http.MethodHead, url: d.Outgoing.Presigned.ObjectURL, named: true})
 	switch {
 	case f != nil:
@@ -109,7 +121,7 @@ func (p presigned) completed(ctx context.Context, c *Client, d *Upload, parts []
 		return nil, object.refused()
 	}
 	if n, ok := object.length(); !ok || n != d.Size || !madeOf(object.header.Get("Etag"), parts) {
-		return nil, gone
+		return nil, otherwise
 	}
 	return object.answer(), nil
 }
