@@ -3,6 +3,7 @@ package endpoint
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"godwit/endpoint/endpointtest"
 	"godwit/transfer"
@@ -27,6 +28,19 @@ func TestSessionsAreNotShown(t *testing.T) {
 	for name, f := range map[string]*Failure{"find": find, "send": send} {
 		if f == nil || f.Answer == nil || f.Answer.Shown.StatusCode != http.StatusForbidden || f.Answer.Shown.ActualURL != s.URL() {
 			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}
+
+// Servers take longer to answer to content than to a request for some.
+func TestAnswersToUploadsMayTakeLonger(t *testing.T) {
+	c, err := New(Config{HeaderTimeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, upload := range []*http.Transport{c.uploads, c.fresh} {
+		if upload.ResponseHeaderTimeout != defaultUploadTimeout || c.transport.ResponseHeaderTimeout != time.Second {
+			t.Errorf("%v and %v", upload.ResponseHeaderTimeout, c.transport.ResponseHeaderTimeout)
 		}
 	}
 }
