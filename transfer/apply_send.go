@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -284,7 +285,7 @@ func (m *machine) forgetSession() { m.setAside(m.Spec.Outgoing.Presigned.AbortUR
 func (m *machine) setAside(abort string) (left []UploadRef) {
 	s := &m.Session
 	for _, url := range s.leftovers(abort) {
-		left = append(left, UploadRef{Name: string(s.Protocol), ID: url})
+		left = append(left, UploadRef{Name: string(cmp.Or(s.Protocol, m.Spec.Outgoing.Protocol)), ID: url})
 	}
 	m.Garbage = append(slices.Clone(m.Garbage), left...)
 	m.choose(s.Protocol, s.Reason)
@@ -292,12 +293,13 @@ func (m *machine) setAside(abort string) (left []UploadRef) {
 }
 
 // leftovers are the URLs that the far side is to be asked to delete. A presigned
-// upload that was let go has no part size any more.
+// upload is there before it has run; one that was let go has a protocol, and no
+// part size any more.
 func (s *Session) leftovers(abort string) (urls []string) {
 	if s.URL != "" {
 		urls = append(urls, s.URL)
 	}
-	if s.PartSize > 0 && s.Protocol == ProtocolS3 && abort != "" {
+	if abort != "" && (s.Protocol == "" || s.PartSize > 0) {
 		urls = append(urls, abort)
 	}
 	if s.Concatenate {
