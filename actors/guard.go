@@ -2,10 +2,13 @@ package actors
 
 import (
 	"context"
+	"io"
 	"sync/atomic"
 	"time"
 
+	"godwit/endpoint"
 	"godwit/storage"
+	"godwit/transfer"
 )
 
 // guard keeps a node from acting on the world after it was away, before health
@@ -93,4 +96,47 @@ func (s guardedObjects) Abort(ctx context.Context, up storage.Upload) error {
 		return err
 	}
 	return s.ObjectStore.Abort(ctx, up)
+}
+
+// guardedUploads is the same for far sides, which refuse no stale owner: making
+// and discarding sessions, and each request with content.
+type guardedUploads struct {
+	Uploads
+	guard *guard
+}
+
+// away is the failure of what was not begun.
+func (s guardedUploads) away(op string) *transfer.Error {
+	if err := s.guard.check(op, ""); err != nil {
+		return storeError(err)
+	}
+	return nil
+}
+
+func (s guardedUploads) OpenSession(ctx context.Context, u *endpoint.Upload) (transfer.Session, *endpoint.Failure) {
+	if e := s.away("open session"); e != nil {
+		return transfer.Session{}, &endpoint.Failure{Err: e}
+	}
+	return s.Uploads.OpenSession(ctx, u)
+}
+
+func (s guardedUploads) Send(ctx context.Context, u *endpoint.Upload, from int64, p endpoint.Progress) (*endpoint.UploadAnswer, *endpoint.Failure) {
+	if e := s.away("send"); e != nil {
+		return nil, &endpoint.Failure{Err: e}
+	}
+	guarded := *u
+	guarded.Open = func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+		if e := s.away("send"); e != nil {
+			return nil, e
+		}
+		return u.Open(ctx, offset, length)
+	}
+	return s.Uploads.Send(ctx, &guarded, from, p)
+}
+
+func (s guardedUploads) Discard(ctx context.Context, u *endpoint.Upload, url string) *transfer.Error {
+	if e := s.away("discard"); e != nil {
+		return e
+	}
+	return s.Uploads.Discard(ctx, u, url)
 }

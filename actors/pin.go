@@ -125,13 +125,6 @@ func checkContent(spec *transfer.Spec) *transfer.Error {
 		e.Code, e.Message = transfer.CodeSizeShort, fmt.Sprintf("the content has %d bytes, %d were declared", size, spec.Size)
 		return e
 	}
-	if spec.Outgoing.Protocol == transfer.ProtocolS3 {
-		if urls := int64(len(spec.Outgoing.Presigned.PartURLs)); urls > 0 && spec.PartSize > 0 && (size-1)/spec.PartSize >= urls {
-			e.Code, e.Field = transfer.CodePresigned, "upload.presigned"
-			e.Message = fmt.Sprintf("%d bytes in parts of %d bytes need more than %d URLs", size, spec.PartSize, urls)
-			return e
-		}
-	}
 	return checkRecord(spec)
 }
 

@@ -217,6 +217,19 @@ func TestUploadFaults(t *testing.T) {
 	}
 }
 
+// TestCutsAreProgress cuts every request off after half of it: what came is kept,
+// so that no retries are used up.
+func TestCutsAreProgress(t *testing.T) {
+	inUpload(t, transfer.ProtocolTus, 8, func(b *bubble, far *actorstest.Far) {
+		far.Script = func(c actorstest.FarCall) actorstest.FarFault {
+			return actorstest.FarFault{Cut: min(chunk/2, c.Size)}
+		}
+		sys := b.node()
+		b.create(sys, outgoing("a", func(s *transfer.Spec) { s.Retries = 1 }), true)
+		b.sent(sys, far, "a")
+	})
+}
+
 // TestPostOnce loses the answer to a request that must not be made twice, and
 // lets the user decide.
 func TestPostOnce(t *testing.T) {

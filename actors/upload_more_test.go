@@ -1,12 +1,16 @@
 package actors_test
 
 import (
+	"context"
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"godwit/actors"
 	"godwit/actors/actorstest"
+	"godwit/endpoint"
 	"godwit/storage/storagetest"
 	"godwit/transfer"
 	"godwit/transfer/group"
@@ -203,6 +207,36 @@ func TestUploadWithoutASender(t *testing.T) {
 		sys := b.node()
 		b.create(sys, outgoing("a"), true)
 		b.code(b.await(sys, "a").State.Err, transfer.CodeUploadProtocol)
+	})
+}
+
+// connecting notes how many connections uploads are given.
+type connecting struct {
+	*actorstest.Far
+	asked, room atomic.Int64
+}
+
+func (c *connecting) Send(ctx context.Context, u *endpoint.Upload, from int64, p endpoint.Progress) (*endpoint.UploadAnswer, *endpoint.Failure) {
+	c.asked.Store(int64(u.Connections))
+	c.room.Store(int64(u.MostConnections()))
+	return c.Far.Send(ctx, u, from, p)
+}
+
+// TestUploadConnections leaves the number to the protocol unless the user says
+// one: some waste what is in flight when a node dies.
+func TestUploadConnections(t *testing.T) {
+	inUpload(t, transfer.ProtocolPut, 1, func(b *bubble, far *actorstest.Far) {
+		noting := &connecting{Far: far}
+		b.config = func(c *actors.Config) { c.Uploads, c.HostConnections = noting, 7 }
+		sys := b.node()
+		for _, n := range []int{0, 1, 5} {
+			id := fmt.Sprint("of-", n)
+			b.create(sys, outgoing(id, func(s *transfer.Spec) { s.Connections = n }), true)
+			b.await(sys, id)
+			if noting.asked.Load() != int64(n) || noting.room.Load() != 7 {
+				b.Errorf("%d connections, %d at most, for %d", noting.asked.Load(), noting.room.Load(), n)
+			}
+		}
 	})
 }
 

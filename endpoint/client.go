@@ -29,12 +29,12 @@ func New(config Config) (*Client, error) {
 		return nil, err
 	}
 	config = config.withDefaults()
-	sources, err := config.transport(config.HTTP2)
+	sources, err := config.transport(config.HTTP2, config.HeaderTimeout)
 	if err != nil {
 		return nil, err
 	}
 	// HTTP/2 would hide from a connection that the far side takes nothing.
-	uploads, err := config.transport(false)
+	uploads, err := config.transport(false, config.UploadTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,8 @@ func New(config Config) (*Client, error) {
 	return &Client{config: config, transport: sources, uploads: uploads, fresh: fresh}, nil
 }
 
-func (c Config) transport(http2 bool) (*http.Transport, error) {
+// transport makes one whose answers begin in time, once a request was sent.
+func (c Config) transport(http2 bool, answer time.Duration) (*http.Transport, error) {
 	d := &dialer{config: c}
 	t := &http.Transport{
 		Proxy:                  http.ProxyURL(c.Proxy), // nil: none, whatever the environment says
@@ -51,7 +52,7 @@ func (c Config) transport(http2 bool) (*http.Transport, error) {
 		DialContext:            d.dial,
 		TLSClientConfig:        &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    c.TLSTimeout,
-		ResponseHeaderTimeout:  c.HeaderTimeout,
+		ResponseHeaderTimeout:  answer,
 		ExpectContinueTimeout:  expectTimeout,
 		MaxResponseHeaderBytes: c.MaxHeaderBytes,
 		DisableCompression:     true,

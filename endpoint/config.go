@@ -16,14 +16,18 @@ const (
 	defaultConnectTimeout = 30 * time.Second
 	defaultTLSTimeout     = 15 * time.Second
 	defaultHeaderTimeout  = 60 * time.Second
-	defaultStallTimeout   = 60 * time.Second
-	defaultIdleTimeout    = 90 * time.Second
-	defaultMinRate        = 1 << 10
-	defaultRateWindow     = 60 * time.Second
-	defaultHeaderBytes    = 256 << 10
-	defaultRedirects      = 10
-	defaultIdlePerHost    = 64
-	defaultReadBuffer     = 16 << 10
+	// defaultUploadTimeout is longer: a server may have to put large content where
+	// it belongs before it can answer, and a request that must not be made twice is
+	// lost when it is given up.
+	defaultUploadTimeout = 5 * time.Minute
+	defaultStallTimeout  = 60 * time.Second
+	defaultIdleTimeout   = 90 * time.Second
+	defaultMinRate       = 1 << 10
+	defaultRateWindow    = 60 * time.Second
+	defaultHeaderBytes   = 256 << 10
+	defaultRedirects     = 10
+	defaultIdlePerHost   = 64
+	defaultReadBuffer    = 16 << 10
 
 	maxURL           = 8 << 10 // bytes
 	maxInformational = 5
@@ -73,6 +77,7 @@ type Config struct {
 	ConnectTimeout time.Duration // for one address, default 30 s
 	TLSTimeout     time.Duration // for the handshake, default 15 s
 	HeaderTimeout  time.Duration // from the request to its answer's header, default 60 s
+	UploadTimeout  time.Duration // from the last byte of a request of an upload to its answer's header, default 5 min
 	StallTimeout   time.Duration // without a byte of the body, default 60 s
 	IdleTimeout    time.Duration // of a kept connection, default 90 s
 
@@ -106,6 +111,7 @@ func (c Config) withDefaults() Config {
 	set(&c.ConnectTimeout, defaultConnectTimeout)
 	set(&c.TLSTimeout, defaultTLSTimeout)
 	set(&c.HeaderTimeout, defaultHeaderTimeout)
+	set(&c.UploadTimeout, defaultUploadTimeout)
 	set(&c.StallTimeout, defaultStallTimeout)
 	set(&c.IdleTimeout, defaultIdleTimeout)
 	set(&c.RateWindow, defaultRateWindow)

@@ -36,7 +36,7 @@ func (c *Client) Probe(ctx context.Context, d *Upload) (Choice, *Failure) {
 	switch r.status {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		// It may speak a protocol that resumes once it is there again.
-		return Choice{}, r.refused(false)
+		return Choice{}, r.refused()
 	}
 	return oneRequest(fmt.Sprintf("OPTIONS answered %d", r.status)), nil
 }

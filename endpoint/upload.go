@@ -38,6 +38,24 @@ type Upload struct {
 	// Finishing tells that no further request with content is to be begun; nil
 	// for never. Send then fails with server.stopping.
 	Finishing func() bool
+	// MostConnections is how many connections the host has room for now, 0 for no
+	// bound, as nil.
+	MostConnections func() int
+}
+
+// connections is how many requests with content there may be at a time, where the
+// protocol makes own ones by itself.
+func (d *Upload) connections(own int) int {
+	n := own
+	if d.Connections > 0 {
+		n = d.Connections
+	}
+	if d.MostConnections != nil {
+		if most := d.MostConnections(); most > 0 {
+			n = min(n, most)
+		}
+	}
+	return n
 }
 
 // Progress is told how an upload gets on. Its functions may be called by several
@@ -131,7 +149,8 @@ func (c *Client) FindSession(ctx context.Context, d *Upload) (Found, *Failure) {
 	if f != nil {
 		return Found{}, f
 	}
-	return impl.find(ctx, c, d)
+	found, f := impl.find(ctx, c, d)
+	return found, d.conceal(f)
 }
 
 // Send sends the content from byte from on, or the parts that the session does
@@ -141,7 +160,17 @@ func (c *Client) Send(ctx context.Context, d *Upload, from int64, p Progress) (*
 	if f != nil {
 		return nil, f
 	}
-	return impl.send(ctx, c, d, from, p)
+	answer, f := impl.send(ctx, c, d, from, p)
+	return answer, d.conceal(f)
+}
+
+// conceal leaves out of a failure, whose answer is shown, where the upload is to
+// be continued: that may be all that it takes to write there.
+func (d *Upload) conceal(f *Failure) *Failure {
+	if f != nil && f.Answer != nil && d.Session.Protocol.HasSession() {
+		f.Answer.Shown.ActualURL = transfer.RedactURL(d.URL)
+	}
+	return f
 }
 
 // Discard asks the far side to forget an upload that is not wanted any more.

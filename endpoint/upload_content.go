@@ -2,8 +2,12 @@ package endpoint
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
+	"hash"
 	"io"
+	"net/http"
 	"net/url"
 	"sync"
 
@@ -84,4 +88,78 @@ func (s *sending) failed(x *exchange, err error, target *url.URL) *Failure {
 		f.Err.Op = "send"
 	}
 	return f
+}
+
+func stopping() *Failure {
+	return &Failure{Err: transfer.Errorf(transfer.CodeShuttingDown, "this node sends nothing more")}
+}
+
+func (d *Upload) finishing() bool { return d.Finishing != nil && d.Finishing() }
+
+// chunk is how much one request adds if the far side does not mind, where the
+// protocol's own size is own.
+func (d *Upload) chunk(own int64) int64 {
+	if d.PartSize > 0 {
+		return d.PartSize
+	}
+	return own
+}
+
+// body delivers n bytes of the content from offset on, as often as it is asked.
+func (d *Upload) body(ctx context.Context, offset, n int64) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) {
+		if n == 0 {
+			return http.NoBody, nil
+		}
+		return d.Open(ctx, offset, n)
+	}
+}
+
+// sum reads n bytes of the content from offset on and hashes them.
+func (d *Upload) sum(ctx context.Context, h hash.Hash, offset, n int64) ([]byte, *Failure) {
+	err := func() error {
+		r, err := d.body(ctx, offset, n)()
+		if err != nil {
+			return err
+		}
+		_, err = io.CopyN(h, r, n)
+		return errors.Join(err, r.Close())
+	}()
+	if err != nil {
+		return nil, &Failure{Err: contentError(err)}
+	}
+	return h.Sum(nil), nil
+}
+
+// wholeSum is the SHA-256 of the content if n bytes from offset on are all of it
+// and it is known.
+func (d *Upload) wholeSum(offset, n int64) ([]byte, bool) {
+	if offset != 0 || n != d.Size || d.SHA256 == "" {
+		return nil, false
+	}
+	sum, err := hex.DecodeString(d.SHA256)
+	return sum, err == nil
+}
+
+// mediaType is that of the content, as the user says or as is known.
+func (d *Upload) mediaType() string {
+	for _, h := range d.Headers {
+		if http.CanonicalHeaderKey(h.Name) == "Content-Type" {
+			return h.Value
+		}
+	}
+	return d.ContentType
+}
+
+// digests sets Content-Digest and Repr-Digest of the whole content (RFC 9530),
+// which are the same as nothing is encoded.
+func (d *Upload) digests(h http.Header) {
+	if !d.Outgoing.DigestHeaders {
+		return
+	}
+	if sum, err := hex.DecodeString(d.SHA256); err == nil && len(sum) > 0 {
+		value := "sha-256=:" + base64.StdEncoding.EncodeToString(sum) + ":"
+		h.Set("Content-Digest", value)
+		h.Set("Repr-Digest", value)
+	}
 }

@@ -107,7 +107,7 @@ func TestEarlySuccessIsIncomplete(t *testing.T) {
 
 // shortStall sets time-outs that a test can wait for.
 func shortStall(c *Config) {
-	c.StallTimeout, c.HeaderTimeout = time.Second/2, time.Second/2
+	c.StallTimeout, c.HeaderTimeout, c.UploadTimeout = time.Second/2, time.Second/2, time.Second/2
 }
 
 func TestAnswersAreBounded(t *testing.T) {

@@ -3,7 +3,6 @@ package endpoint
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -34,25 +33,19 @@ func (gcs) open(ctx context.Context, c *Client, d *Upload) (transfer.Session, *F
 	}
 	r, f := c.deliver(ctx, d, message{
 		method: http.MethodPost, url: d.URL, header: header, keyless: true,
-		body: func() (io.ReadCloser, error) { return http.NoBody, nil }, // so that a Content-Type is sent, if it is signed
+		body: d.body(ctx, 0, 0), // so that a Content-Type is sent, if it is signed
 	})
 	if f != nil {
 		return transfer.Session{}, f
 	}
 	if !r.ok() {
-		return transfer.Session{}, r.refused(false)
+		return transfer.Session{}, r.refused()
 	}
-	if len(r.header["Location"]) != 1 {
-		return transfer.Session{}, r.wrong("the far side made no session: its answer has no Location")
-	}
-	u, e := redirected(r.url, r)
-	if e == nil && !sameOrigin(r.url, u) {
-		e = elsewhere(u)
-	}
+	at, e := d.resource(r.url, r.status, r.header["Location"])
 	if e != nil {
 		return transfer.Session{}, &Failure{Err: about(e, r.url), Answer: r.answer()}
 	}
-	return transfer.Session{URL: u.String(), Expires: time.Now().Add(gcsLife)}, nil
+	return transfer.Session{URL: at, Expires: time.Now().Add(gcsLife)}, nil
 }
 
 // status asks how much of the content is there, which also ends an upload that
@@ -85,21 +78,16 @@ func (gcs) refused(r *uploadReply) *Failure {
 	case http.StatusPermanentRedirect:
 		return nil
 	case http.StatusNotFound, http.StatusGone, statusCanceled:
-		e := transfer.Errorf(transfer.CodeSessionLost, "the far side has forgotten the upload: %s", refusalText(r.status))
-		e.Status = r.status
-		return &Failure{Err: about(e, r.url), Lost: true, Sent: r.sent, Answer: r.answer()}
+		return r.forgotten()
 	}
 	if r.ok() {
 		return nil
 	}
-	return r.refused(r.sent)
+	return r.refused()
 }
 
 func (p gcs) send(ctx context.Context, c *Client, d *Upload, from int64, progress Progress) (*UploadAnswer, *Failure) {
-	size := max(d.PartSize/gcsUnit*gcsUnit, gcsUnit)
-	if d.PartSize <= 0 {
-		size = gcsChunk
-	}
+	size := max(d.chunk(gcsChunk)/gcsUnit*gcsUnit, gcsUnit)
 	for at := from; ; {
 		var r *uploadReply
 		var f *Failure
@@ -129,7 +117,7 @@ func (p gcs) send(ctx context.Context, c *Client, d *Upload, from int64, progres
 // finish is the answer to the last chunk.
 func (gcs) finish(r *uploadReply, end, size int64) (*UploadAnswer, *Failure) {
 	if end < size {
-		return nil, r.wrong(fmt.Sprintf("the far side took the upload for complete after %d bytes of %d", end, size))
+		return nil, r.failed(transfer.CodeUploadProtocol, "the far side took the upload for complete after %d bytes of %d", end, size)
 	}
 	return r.answer(), nil
 }
@@ -138,8 +126,11 @@ func (gcs) discard(ctx context.Context, c *Client, d *Upload, url string) *Failu
 	return c.erase(ctx, d, message{method: http.MethodDelete, url: url})
 }
 
-// erase makes a request that deletes. What is gone, or never was, is deleted.
+// erase makes a request that deletes. What is gone, or never was, is deleted. It
+// may lie where the upload went before its user named another origin, which the
+// user's headers are not sent to.
 func (c *Client) erase(ctx context.Context, d *Upload, m message) *Failure {
+	m.named = true
 	r, f := c.deliver(ctx, d, m)
 	if f != nil {
 		return f
@@ -151,5 +142,5 @@ func (c *Client) erase(ctx context.Context, d *Upload, m message) *Failure {
 	if r.ok() {
 		return nil
 	}
-	return r.refused(false)
+	return r.refused()
 }

@@ -101,7 +101,7 @@ func (s *resumption) session(d *Upload, r *uploadReply, f *Failure) (transfer.Se
 	case f != nil && len(s.locations) == 0:
 		return transfer.Session{}, f
 	case f == nil && r.status < http.StatusInternalServerError && !r.ok(), f == nil && !r.ok() && len(s.locations) == 0:
-		return transfer.Session{}, r.ietfRefused(false)
+		return transfer.Session{}, r.ietfRefused()
 	case f == nil && r.ok():
 		if final := r.header["Location"]; len(final) > 0 {
 			locations = final
@@ -110,7 +110,7 @@ func (s *resumption) session(d *Upload, r *uploadReply, f *Failure) (transfer.Se
 			s.limit = limit
 		}
 		if len(s.locations) == 1 && s.locations[0] != locations[0] {
-			return transfer.Session{}, r.failed(transfer.CodeUploadProtocol, false, "the far side names two places for one upload")
+			return transfer.Session{}, r.failed(transfer.CodeUploadProtocol, "the far side names two places for one upload")
 		}
 	}
 	base, e := parse(from)
@@ -127,16 +127,16 @@ func (s *resumption) session(d *Upload, r *uploadReply, f *Failure) (transfer.Se
 }
 
 // ietfRefused is the failure of an answer that does not take what was asked.
-func (r *uploadReply) ietfRefused(sent bool) *Failure {
+func (r *uploadReply) ietfRefused() *Failure {
 	switch problem := r.problem(); {
 	case r.status == http.StatusBadRequest && problem == "inconsistent-upload-length":
-		return r.failed(transfer.CodeUploadProtocol, sent, "the far side has another length of the upload than the content's")
+		return r.failed(transfer.CodeUploadProtocol, "the far side has another length of the upload than the content's")
 	case r.status == http.StatusBadRequest && problem == "digest-mismatching-values":
-		return r.failed(transfer.CodeUploadChecksum, sent, "what arrived has another digest than what was sent")
+		return r.failed(transfer.CodeUploadChecksum, "what arrived has another digest than what was sent")
 	case r.status == http.StatusLocked:
-		return r.failed(transfer.CodeUploadLocked, sent, "the far side still serves an earlier request for this upload")
+		return r.failed(transfer.CodeUploadLocked, "the far side still serves an earlier request for this upload")
 	}
-	return r.refused(sent)
+	return r.refused()
 }
 
 func (ietf) find(ctx context.Context, c *Client, d *Upload) (Found, *Failure) {
@@ -145,22 +145,22 @@ func (ietf) find(ctx context.Context, c *Client, d *Upload) (Found, *Failure) {
 	case f != nil:
 		return Found{}, f
 	case r.status == http.StatusNotFound || r.status == http.StatusGone:
-		return Found{}, r.forgotten(false)
+		return Found{}, r.forgotten()
 	case !r.ok():
-		return Found{}, r.ietfRefused(false)
+		return Found{}, r.ietfRefused()
 	}
 	offset, ok := fieldInteger(r.header, "Upload-Offset")
 	if !ok || offset > d.Size {
-		return Found{}, r.failed(transfer.CodeUploadProtocol, false, "the far side does not say how much of the upload it has")
+		return Found{}, r.failed(transfer.CodeUploadProtocol, "the far side does not say how much of the upload it has")
 	}
 	if size, ok := fieldInteger(r.header, "Upload-Length"); ok && size != d.Size {
-		return Found{}, r.failed(transfer.CodeUploadProtocol, false, "the far side's upload is of another length than the content")
+		return Found{}, r.failed(transfer.CodeUploadProtocol, "the far side's upload is of another length than the content")
 	}
 	limit, _ := limitOf(r.header)
 	found := Found{Offset: offset, Expires: limit.expires(time.Now())}
 	if fieldTrue(r.header, "Upload-Complete") {
 		if offset != d.Size {
-			return Found{}, r.failed(transfer.CodeUploadIncomplete, false, "the far side took %d bytes for all of %d", offset, d.Size)
+			return Found{}, r.failed(transfer.CodeUploadIncomplete, "the far side took %d bytes for all of %d", offset, d.Size)
 		}
 		found.Answer = r.answer()
 	}
@@ -168,7 +168,7 @@ func (ietf) find(ctx context.Context, c *Client, d *Upload) (Found, *Failure) {
 }
 
 func (ietf) send(ctx context.Context, c *Client, d *Upload, from int64, p Progress) (*UploadAnswer, *Failure) {
-	s := chunks{total: d.Size, size: d.chunk(), least: d.Session.MinAppend, confirmed: p.Confirmed}
+	s := chunks{total: d.Size, size: d.chunk(chunkSize), least: d.Session.MinAppend, confirmed: p.Confirmed}
 	if most := d.Session.MaxAppend; most > 0 {
 		s.size = min(s.size, most)
 	}
@@ -212,9 +212,9 @@ func ietfCompleted(ctx context.Context, c *Client, d *Upload, r *uploadReply, la
 	if r.ok() && last {
 		return added{offset: d.Size, answer: r.answer(), complete: true}, nil
 	}
-	f := r.refused(true)
+	f := r.refused()
 	if r.ok() {
-		f = r.failed(transfer.CodeUploadIncomplete, true, "the far side took a part of the content for all of it")
+		f = r.failed(transfer.CodeUploadIncomplete, "the far side took a part of the content for all of it")
 	}
 	// The one that is complete must not be found and taken for a success later.
 	_ = c.erase(ctx, d, message{method: http.MethodDelete, url: d.Session.URL, header: ietfHeader()})
@@ -227,13 +227,13 @@ func appended(r *uploadReply, at, n int64, last bool) (added, *Failure) {
 	offset, told := fieldInteger(r.header, "Upload-Offset")
 	switch {
 	case r.status == http.StatusNotFound || r.status == http.StatusGone:
-		return added{}, r.forgotten(n > 0)
+		return added{}, r.forgotten()
 	case r.status == http.StatusConflict && (told || r.problem() == "mismatching-upload-offset"):
-		return added{}, r.failed(transfer.CodeUploadOffset, n > 0, "the far side does not have %d bytes of the upload", at)
+		return added{}, r.failed(transfer.CodeUploadOffset, "the far side does not have %d bytes of the upload", at)
 	case !r.ok():
-		return added{}, r.ietfRefused(n > 0)
+		return added{}, r.ietfRefused()
 	case last && (!told || offset == at+n):
-		return added{}, r.failed(transfer.CodeUploadOffset, n > 0, "the far side does not say that the upload is complete")
+		return added{}, r.failed(transfer.CodeUploadOffset, "the far side does not say that the upload is complete")
 	}
 	got := added{offset: at + n, answer: r.answer()}
 	if told {

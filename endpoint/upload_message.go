@@ -28,6 +28,9 @@ type message struct {
 	// partial: a 308 without a Location is no redirect, but says how much of the
 	// content the far side has.
 	partial bool
+	// once: it must not be made twice. Many servers answer 301 or 302 once they have
+	// carried it out, so that these are not followed.
+	once bool
 	// keyless: it is one of several requests, which must not share a key.
 	keyless bool
 	// informed is told of informational answers, if it is not nil. It must not
@@ -74,6 +77,8 @@ func (m *message) final(r *uploadReply) bool {
 	switch r.status {
 	case http.StatusSeeOther:
 		return true
+	case http.StatusMovedPermanently, http.StatusFound:
+		return m.once
 	case http.StatusPermanentRedirect:
 		return m.partial && len(r.header["Location"]) == 0
 	}
@@ -123,6 +128,29 @@ func redirected(from *url.URL, r *uploadReply) (*url.URL, *transfer.Error) {
 		return nil, e
 	}
 	return to, nil
+}
+
+// resource is the URL of an upload that the far side has made, of the values of a
+// Location. It is sent content and the user's headers, so that it must be within
+// the origin that the user named.
+func (d *Upload) resource(from *url.URL, status int, locations []string) (string, *transfer.Error) {
+	if len(locations) != 1 || locations[0] == "" {
+		return "", transfer.Errorf(transfer.CodeUploadProtocol, "the far side does not say where the upload is")
+	}
+	home, e := parse(d.URL)
+	if e != nil {
+		return "", e
+	}
+	to, e := redirected(from, &uploadReply{status: status, header: http.Header{"Location": locations}})
+	switch {
+	case e != nil && e.Code == transfer.CodeRedirectBad:
+		return "", transfer.Errorf(transfer.CodeUploadProtocol, "the far side names no usable URL for the upload")
+	case e != nil:
+		return "", e
+	case !sameOrigin(home, to):
+		return "", elsewhere(to)
+	}
+	return to.String(), nil
 }
 
 // once makes one request, without following anything.

@@ -2,7 +2,7 @@ package endpoint
 
 import (
 	"context"
-	"io"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -49,10 +49,7 @@ func (p ranged) send(ctx context.Context, c *Client, d *Upload, from int64, prog
 	if d.Size == 0 {
 		return p.sendEmpty(ctx, c, d)
 	}
-	size := d.PartSize
-	if size <= 0 {
-		size = rangeChunk
-	}
+	size := d.chunk(rangeChunk)
 	if from >= d.Size {
 		from = max(d.Size-size, 0) // its answer is wanted
 	}
@@ -83,13 +80,13 @@ func (p ranged) send(ctx context.Context, c *Client, d *Upload, from int64, prog
 func (ranged) sendEmpty(ctx context.Context, c *Client, d *Upload) (*UploadAnswer, *Failure) {
 	r, f := c.deliver(ctx, d, message{
 		method: http.MethodPut, url: d.URL, contentType: d.ContentType,
-		body: func() (io.ReadCloser, error) { return http.NoBody, nil },
+		body: d.body(ctx, 0, 0),
 	})
 	switch {
 	case f != nil:
 		return nil, f
 	case !r.ok():
-		return nil, r.refused(false)
+		return nil, r.refused()
 	}
 	return r.answer(), nil
 }
@@ -101,14 +98,14 @@ func (ranged) refused(r *uploadReply) *Failure {
 		if _, told := r.has(); told || r.left == 0 {
 			return nil
 		}
-		return r.wrong("the far side answered 308 before it had the chunk, and not how much it has")
+		return r.failed(transfer.CodeUploadProtocol, "the far side answered 308 before it had the chunk, and not how much it has")
 	case http.StatusBadRequest, http.StatusNotImplemented, http.StatusRequestedRangeNotSatisfiable:
-		return r.wrong("the far side does not take a PUT with Content-Range: " + refusalText(r.status))
+		return r.failed(transfer.CodeUploadProtocol, "the far side does not take a PUT with Content-Range: %s", refusalText(r.status))
 	}
 	if r.ok() {
 		return nil
 	}
-	return r.refused(r.sent)
+	return r.refused()
 }
 
 // check looks whether the far side has all of it: one that ignores Content-Range
@@ -123,4 +120,37 @@ func (ranged) check(ctx context.Context, c *Client, d *Upload, last *uploadReply
 		return nil, &Failure{Err: about(e, r.url), Sent: true, Answer: last.answer()}
 	}
 	return last.answer(), nil
+}
+
+// chunk sends the bytes from at to before end of the content in a PUT of their
+// own, with a Content-Range (RFC 9110, section 14.5). A 308 without a Location is
+// an answer.
+func (c *Client) chunk(ctx context.Context, d *Upload, url string, at, end int64) (*uploadReply, *Failure) {
+	if d.finishing() {
+		return nil, stopping()
+	}
+	return c.deliver(ctx, d, message{
+		method: http.MethodPut, url: url, size: end - at, contentType: d.ContentType, partial: true, keyless: true,
+		header: http.Header{"Content-Range": {fmt.Sprintf("bytes %d-%d/%d", at, end-1, d.Size)}},
+		body:   d.body(ctx, at, end-at),
+	})
+}
+
+// has is how many bytes an answer 308 says the far side has: those up to the end
+// of its Range, which begins at 0. Without one ok is false.
+func (r *uploadReply) has() (n int64, ok bool) {
+	last, found := strings.CutPrefix(strings.ReplaceAll(r.header.Get("Range"), " ", ""), "bytes=0-")
+	if n, ok = digits(last); !found || !ok {
+		return 0, false
+	}
+	return n + 1, true
+}
+
+// moved is the failure of an answer that says that the far side has other bytes
+// than it should; nil where it has at least one more than before, and not all.
+func (r *uploadReply) moved(before, has, size int64) *Failure {
+	if has > before && has < size {
+		return nil
+	}
+	return r.failed(transfer.CodeUploadOffset, "the far side says that it has %d bytes of %d, it had %d before", has, size, before)
 }

@@ -1,8 +1,6 @@
 package endpoint
 
 import (
-	"encoding/base64"
-	"encoding/hex"
 	"io"
 	"net/http"
 	"net/url"
@@ -39,9 +37,7 @@ func (r *uploadReply) whole() (*uploadReply, *Failure) {
 	if !r.ok() && r.status != http.StatusSeeOther || r.left == 0 {
 		return r, nil
 	}
-	e := transfer.Errorf(transfer.CodeUploadIncomplete, "the far side answered %d when %d bytes were still to be sent", r.status, r.left)
-	e.Status = r.status
-	return nil, &Failure{Err: about(e, r.url), Sent: r.sent, Answer: r.answer()}
+	return nil, r.failed(transfer.CodeUploadIncomplete, "the far side answered %d when %d bytes were still to be sent", r.status, r.left)
 }
 
 // answer is what users see of a reply.
@@ -60,9 +56,23 @@ func (r *uploadReply) located() *UploadAnswer {
 	return a
 }
 
+// failed is the failure of an answer that is of no use.
+func (r *uploadReply) failed(code transfer.Code, format string, args ...any) *Failure {
+	e := about(transfer.Errorf(code, format, args...), r.url)
+	e.Status = r.status
+	return &Failure{Err: e, Sent: r.sent, Answer: r.answer()}
+}
+
+// forgotten is the failure of an answer that says that there is no such upload.
+func (r *uploadReply) forgotten() *Failure {
+	f := r.failed(transfer.CodeSessionLost, "the far side has forgotten the upload: it answered %d", r.status)
+	f.Lost = true
+	return f
+}
+
 // refused is the failure of a reply that does not take what was sent. Whether a
 // server that broke down has carried the request out nobody knows.
-func (r *uploadReply) refused(sent bool) *Failure {
+func (r *uploadReply) refused() *Failure {
 	e := refusal(Request{}, answer{status: r.status, header: r.header, now: time.Now()})
 	switch r.status {
 	case http.StatusRequestEntityTooLarge:
@@ -70,11 +80,13 @@ func (r *uploadReply) refused(sent bool) *Failure {
 	case http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
 		e.Code, e.Message = transfer.CodeStatus, refusalText(r.status)
 	}
-	f := &Failure{Err: describe(e, r.url), Sent: sent, Answer: r.answer()}
-	f.Err.Op = "send"
+	f := &Failure{Err: about(e, r.url), Sent: r.sent, Answer: r.answer()}
 	switch r.status {
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
 		f.Unknown = true
+	default:
+		// Proxies have statuses of their own for a server that broke down.
+		f.Unknown = r.status >= 500 && http.StatusText(r.status) == ""
 	}
 	return f
 }
@@ -107,17 +119,4 @@ type touching struct {
 func (t *touching) Read(p []byte) (int, error) {
 	t.timer.Reset(t.after)
 	return t.Reader.Read(p)
-}
-
-// digests sets Content-Digest and Repr-Digest of the whole content (RFC 9530),
-// which are the same as nothing is encoded.
-func (d *Upload) digests(h http.Header) {
-	if !d.Outgoing.DigestHeaders {
-		return
-	}
-	if sum, err := hex.DecodeString(d.SHA256); err == nil && len(sum) > 0 {
-		value := "sha-256=:" + base64.StdEncoding.EncodeToString(sum) + ":"
-		h.Set("Content-Digest", value)
-		h.Set("Repr-Digest", value)
-	}
 }

@@ -8,7 +8,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -200,20 +203,54 @@ func (d *Upload) sendTo(t *testing.T, sink *endpointtest.Sink, _ *source) (*Uplo
 // The parts that are sent at a time have 64 MiB together at most.
 func TestPartsInFlightAreBounded(t *testing.T) {
 	for _, tc := range []struct {
-		connections int
-		partSize    int64
-		parts, want int
+		connections, room int
+		partSize          int64
+		want              int
 	}{
-		{0, 5 << 20, 100, 3}, {16, 5 << 20, 100, 12}, {64, 16 << 20, 100, 4}, {8, 1 << 30, 100, 1}, {8, 5 << 20, 2, 2}, {0, 5 << 20, 0, 1},
+		{0, 0, 5 << 20, 3}, {16, 0, 5 << 20, 12}, {64, 0, 16 << 20, 4}, {8, 0, 1 << 30, 1}, {0, 2, 5 << 20, 2}, {8, 4, 5 << 20, 4}, {0, 9, 5 << 20, 3},
 	} {
-		s := &s3Parts{
-			d:    &Upload{Connections: tc.connections, Session: transfer.Session{PartSize: tc.partSize}},
-			todo: make([]transfer.SessionPart, tc.parts),
-		}
-		if got := s.connections(); got != tc.want {
+		d := &Upload{Connections: tc.connections, MostConnections: func() int { return tc.room }, Session: transfer.Session{PartSize: tc.partSize}}
+		if got := newParts(d, s3Connections, s3InFlight, nil).workers(); got != tc.want {
 			t.Errorf("%+v: %d", tc, got)
 		}
 	}
+}
+
+// How many parts are sent at a time follows the room that a host has.
+func TestPartsShareAHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var room, active, most atomic.Int64
+		d := &Upload{
+			Connections: 8, MostConnections: func() int { return int(room.Load()) }, Size: 40, Session: transfer.Session{PartSize: 1},
+		}
+		s := newParts(d, 1, 100, func(*transfer.SessionPart) *Failure {
+			n := active.Add(1)
+			for now := most.Load(); n > now && !most.CompareAndSwap(now, n); now = most.Load() {
+				continue
+			}
+			time.Sleep(time.Second)
+			active.Add(-1)
+			return nil
+		})
+		room.Store(2)
+		ended := make(chan int)
+		go func() {
+			have, _ := s.run(func(transfer.SessionPart) {})
+			ended <- len(have)
+		}()
+		for i, step := range []struct{ room, want int64 }{{2, 2}, {6, 6}, {1, 1}} {
+			room.Store(step.room)
+			time.Sleep(1500 * time.Millisecond)
+			most.Store(0)
+			time.Sleep(time.Second)
+			if got := most.Load(); got != step.want {
+				t.Errorf("step %d: %d at a time where there is room for %d", i, got, step.want)
+			}
+		}
+		if n := <-ended; n != 40 {
+			t.Errorf("%d parts", n)
+		}
+	})
 }
 
 func TestFinishingEndsBetweenParts(t *testing.T) {
@@ -255,6 +292,29 @@ func TestAbortOfPresigned(t *testing.T) {
 	}
 }
 
+// A success that the service did not word is believed where the object is there.
+func TestCompletionOfAnotherServer(t *testing.T) {
+	sink := endpointtest.NewSink(t, endpointtest.SinkOptions{})
+	front := endpointtest.New(t, endpointtest.Options{})
+	front.Handle("/complete", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>welcome")) }))
+	for url, want := range map[string]transfer.Code{"": "", sink.URL("/other"): transfer.CodeUploadProtocol} {
+		d, s, _ := presign(sink, 1000, 1000)
+		d.Outgoing.Presigned.CompleteURL, d.Outgoing.Presigned.ObjectURL = front.URL("/complete"), url
+		if _, f := send(t, sinkClient(t, sink), d, s, 0, &noted{}); failureCode(f) != want {
+			t.Errorf("object at %q: %+v", url, f)
+		}
+	}
+	d, s, _ := presign(sink, 1000, 1000)
+	if _, f := send(t, sinkClient(t, sink), d, s, 0, &noted{}); f != nil {
+		t.Fatal(f.Err)
+	}
+	again, s, _ := presign(sink, 1000, 1000)
+	again.Outgoing.Presigned.CompleteURL, again.Outgoing.Presigned.ObjectURL = front.URL("/complete"), sink.URL("/o")
+	if a, f := send(t, sinkClient(t, sink), again, s, 0, &noted{}); f != nil || string(a.Body) != "<html>welcome" {
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestETagsOfParts(t *testing.T) {
 	part := func(s string) transfer.SessionPart {
 		return transfer.SessionPart{Ref: fmt.Sprintf(`"%x"`, md5.Sum([]byte(s)))}
@@ -270,6 +330,8 @@ func TestETagsOfParts(t *testing.T) {
 		{both, []transfer.SessionPart{part("b"), part("a")}, false},
 		{both, []transfer.SessionPart{part("a")}, false},
 		{both, []transfer.SessionPart{part("a"), {Ref: "opaque"}}, true},
+		{part("a").Ref, []transfer.SessionPart{part("a")}, false},
+		{part("a").Ref, []transfer.SessionPart{{Ref: "opaque"}}, true},
 		{`"opaque"`, []transfer.SessionPart{part("a")}, true},
 		{"", []transfer.SessionPart{part("a")}, true},
 	} {

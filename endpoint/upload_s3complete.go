@@ -2,7 +2,6 @@ package endpoint
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/md5"
 	"encoding/hex"
@@ -10,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 
 	"godwit/transfer"
@@ -30,7 +28,6 @@ type completionPart struct {
 // complete makes the object of the parts. Sent tells that some of them were sent
 // in this try.
 func (p presigned) complete(ctx context.Context, c *Client, d *Upload, parts []transfer.SessionPart, sent bool) (*UploadAnswer, *Failure) {
-	slices.SortFunc(parts, func(a, b transfer.SessionPart) int { return cmp.Compare(a.Number, b.Number) })
 	var list completion
 	for _, part := range parts {
 		list.Parts = append(list.Parts, completionPart{part.Number, `"` + strings.Trim(part.Ref, `"`) + `"`})
@@ -50,7 +47,7 @@ func (p presigned) complete(ctx context.Context, c *Client, d *Upload, parts []t
 	root, code := s3Result(r.body)
 	switch {
 	case r.status == http.StatusNotFound || code == "NoSuchUpload":
-		return p.completed(ctx, c, d, parts, sent, r)
+		return p.forgotten(ctx, c, d, parts, sent, r)
 	case !r.ok():
 		return nil, r.refusedS3()
 	case root == "Error":
@@ -59,6 +56,12 @@ func (p presigned) complete(ctx context.Context, c *Client, d *Upload, parts []t
 		// The service answers 200 before it knows.
 		e := transfer.Errorf(transfer.CodeReset, "the far side's answer did not come whole")
 		return nil, &Failure{Err: about(e, r.url), Unknown: true, Sent: true, Answer: r.answer()}
+	case root == "" && d.Outgoing.Presigned.ObjectURL != "":
+		// Whoever says so is not the service.
+		f = r.failed(transfer.CodeUploadProtocol, "the far side's answer to the completion of the upload is none of S3")
+		if _, f = p.object(ctx, c, d, parts, f); f != nil {
+			return nil, f
+		}
 	}
 	return r.answer(), nil
 }
@@ -92,36 +95,43 @@ func (r *uploadReply) failedLate(code string) *Failure {
 	return f
 }
 
-// completed decides what it means that the far side does not know the upload: an
-// earlier try may have completed it.
-func (p presigned) completed(ctx context.Context, c *Client, d *Upload, parts []transfer.SessionPart, sent bool, r *uploadReply) (*UploadAnswer, *Failure) {
+// forgotten decides what it means that the far side does not know the upload: an
+// earlier try may have completed it. Sent tells that this one has sent parts.
+func (p presigned) forgotten(ctx context.Context, c *Client, d *Upload, parts []transfer.SessionPart, sent bool, r *uploadReply) (*UploadAnswer, *Failure) {
 	e := &transfer.Error{Code: transfer.CodeStatus, Status: http.StatusNotFound, Message: "the far side does not know the multipart upload"}
 	gone := &Failure{Err: about(e, r.url), Sent: true, Answer: r.answer()}
-	if d.Outgoing.Presigned.ObjectURL == "" {
-		if !sent {
-			e.Code, gone.Unknown = transfer.CodeMaybeDuplicate, true
-			e.Message = "the far side does not know the multipart upload any more, and nobody knows whether it was completed"
-		}
-		return nil, gone
+	switch {
+	case d.Outgoing.Presigned.ObjectURL != "":
+		return p.object(ctx, c, d, parts, gone)
+	case !sent:
+		e.Code, gone.Unknown = transfer.CodeMaybeDuplicate, true
+		e.Message = "the far side does not know the multipart upload any more, and nobody knows whether it was completed"
 	}
+	return nil, gone
+}
+
+// object looks whether the object is there that the parts make, and fails as is
+// said otherwise.
+func (presigned) object(ctx context.Context, c *Client, d *Upload, parts []transfer.SessionPart, otherwise *Failure) (*UploadAnswer, *Failure) {
 	object, f := c.deliver(ctx, d, message{method: http.MethodHead, url: d.Outgoing.Presigned.ObjectURL, named: true})
 	switch {
 	case f != nil:
 		return nil, f
 	case object.status >= http.StatusInternalServerError, object.status == http.StatusTooManyRequests:
-		return nil, object.refused(true)
+		return nil, object.refused()
 	}
 	if n, ok := object.length(); !ok || n != d.Size || !madeOf(object.header.Get("Etag"), parts) {
-		return nil, gone
+		return nil, otherwise
 	}
 	return object.answer(), nil
 }
 
 // madeOf tells whether an object's ETag may be that of these parts: where all are
-// of the usual form, it is the MD5 of theirs, and their number.
+// of the usual form, it is the MD5 of theirs, and their number. An MD5 alone is
+// that of an object which was sent in one request.
 func madeOf(etag string, parts []transfer.SessionPart) bool {
-	sum, _, found := strings.Cut(strings.Trim(etag, `"`), "-")
-	if _, ok := md5Of(sum); !found || !ok {
+	sum, _, _ := strings.Cut(strings.Trim(etag, `"`), "-")
+	if _, ok := md5Of(sum); !ok {
 		return true
 	}
 	all := md5.New()

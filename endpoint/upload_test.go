@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -248,13 +249,16 @@ func TestRedirectsOfUploads(t *testing.T) {
 		{"itself", plain, "/from", transfer.CodeRedirectMany},
 	} {
 		for _, status := range []int{301, 302, 307, 308} {
-			for _, kind := range []endpointtest.SinkFaultKind{endpointtest.FaultStatus, endpointtest.FaultEarly} {
+			for i, kind := range []endpointtest.SinkFaultKind{endpointtest.FaultStatus, endpointtest.FaultEarly} {
 				tc.sink.Heal()
 				tc.sink.Fault(endpointtest.SinkFault{
 					Kind: kind, Path: "/from", Times: endpointtest.Always, Status: status, Location: tc.location,
 				})
 				before := tc.sink.Count("POST", "/there")
 				d, s := upload(transfer.ProtocolPost, tc.sink.URL("/from"+secretQuery), 100_000)
+				if d.Outgoing.RepeatUnsafe = i == 0; i > 0 {
+					d.Outgoing.IdempotencyKey = "key"
+				}
 				_, f := send(t, sinkClient(t, tc.sink), d, s, 0, &noted{})
 				if got := failureCode(f); got != tc.want {
 					t.Errorf("%s, %d: %v", tc.name, status, f)
@@ -270,6 +274,47 @@ func TestRedirectsOfUploads(t *testing.T) {
 	}
 	if n := len(other.Requests()); n != 0 {
 		t.Errorf("%d requests came to another origin", n)
+	}
+}
+
+// A server may answer 301 or 302 once it has carried a request out. One that must
+// not be made twice is not made again elsewhere.
+func TestRedirectsOfOnlyRequests(t *testing.T) {
+	sink := endpointtest.NewSink(t, endpointtest.SinkOptions{})
+	for _, method := range []string{"POST", "PATCH", "PUT"} {
+		for _, status := range []int{301, 302} {
+			sink.Heal()
+			sink.Fault(endpointtest.SinkFault{
+				Kind: endpointtest.FaultStatus, Path: "/from", Times: endpointtest.Always, Status: status, Location: "/there",
+			})
+			before := len(sink.Requests())
+			d, s := upload(transfer.ProtocolPost, sink.URL("/from"), 1000)
+			d.Method = method
+			_, f := send(t, sinkClient(t, sink), d, s, 0, &noted{})
+			made := len(sink.Requests()) - before
+			switch {
+			case method == "PUT":
+				if f != nil || made != 2 {
+					t.Errorf("%s, %d: %d requests, %+v", method, status, made, f)
+				}
+			case failureCode(f) != transfer.CodeRedirectBad || !f.Unknown || made != 1:
+				t.Errorf("%s, %d: %d requests, %+v", method, status, made, f)
+			}
+		}
+	}
+}
+
+// Whether a server that broke down has carried a request out nobody knows, behind
+// a proxy with statuses of its own either.
+func TestStatusesOfUnknownOutcome(t *testing.T) {
+	for status, want := range map[int]bool{
+		400: false, 408: false, 429: false, 499: false, 500: true, 501: false, 502: true, 503: false, 504: true, 507: false,
+		520: true, 524: true, 599: true,
+	} {
+		r := uploadReply{url: &url.URL{Scheme: "http", Host: "h"}, status: status}
+		if got := r.refused().Unknown; got != want {
+			t.Errorf("%d: %v", status, got)
+		}
 	}
 }
 

@@ -129,7 +129,7 @@ func createTus(ctx context.Context, c *Client, d *Upload, header http.Header) (s
 		return "", time.Time{}, f
 	}
 	if !reply.ok() {
-		return "", time.Time{}, reply.tusRefused(false)
+		return "", time.Time{}, reply.tusRefused()
 	}
 	at, e := d.resource(reply.url, reply.status, reply.header["Location"])
 	if e != nil {
@@ -165,16 +165,16 @@ func tusExpires(h http.Header) time.Time {
 
 // tusRefused is the failure of an answer to a request that makes an upload, puts
 // uploads together, or adds bytes to one.
-func (r *uploadReply) tusRefused(sent bool) *Failure {
+func (r *uploadReply) tusRefused() *Failure {
 	switch r.status {
 	case http.StatusPreconditionFailed:
-		return r.failed(transfer.CodeUploadProtocol, sent, "the far side does not speak tus %s", tusVersion)
+		return r.failed(transfer.CodeUploadProtocol, "the far side does not speak tus %s", tusVersion)
 	case http.StatusLocked:
-		return r.failed(transfer.CodeUploadLocked, sent, "the far side still serves an earlier request for this upload")
+		return r.failed(transfer.CodeUploadLocked, "the far side still serves an earlier request for this upload")
 	case statusChecksum:
-		return r.failed(transfer.CodeUploadChecksum, sent, "what arrived has another checksum than what was sent")
+		return r.failed(transfer.CodeUploadChecksum, "what arrived has another checksum than what was sent")
 	}
-	return r.refused(sent)
+	return r.refused()
 }
 
 // tusUpload is a resource at the far side that takes size bytes of the content,
@@ -193,19 +193,19 @@ func (u *tusUpload) found(ctx context.Context, c *Client, d *Upload) (int64, *up
 	case f != nil:
 		return 0, nil, f
 	case r.status == http.StatusNotFound || r.status == http.StatusGone:
-		return 0, nil, r.forgotten(false)
+		return 0, nil, r.forgotten()
 	case r.status == http.StatusForbidden && r.header.Get("Tus-Resumable") != "":
 		// From anything but the tus server itself it is about credentials.
-		return 0, nil, r.forgotten(false)
+		return 0, nil, r.forgotten()
 	case !r.ok():
-		return 0, nil, r.tusRefused(false)
+		return 0, nil, r.tusRefused()
 	}
 	offset, ok := digits(r.header.Get("Upload-Offset"))
 	if !ok || offset > u.size {
-		return 0, nil, r.failed(transfer.CodeUploadProtocol, false, "the far side does not say how much of the upload it has")
+		return 0, nil, r.failed(transfer.CodeUploadProtocol, "the far side does not say how much of the upload it has")
 	}
 	if size := r.header.Get("Upload-Length"); size != "" && size != strconv.FormatInt(u.size, 10) {
-		return 0, nil, r.failed(transfer.CodeUploadProtocol, false, "the far side's upload is of another length than the content")
+		return 0, nil, r.failed(transfer.CodeUploadProtocol, "the far side's upload is of another length than the content")
 	}
 	return offset, r, nil
 }
@@ -237,14 +237,14 @@ func (u *tusUpload) send(ctx context.Context, c *Client, d *Upload, from int64, 
 	if from == u.size {
 		offset, r, f := u.found(ctx, c, d)
 		if f == nil && offset != u.size {
-			f = r.failed(transfer.CodeUploadOffset, false, "the far side has %d bytes of %d", offset, u.size)
+			f = r.failed(transfer.CodeUploadOffset, "the far side has %d bytes of %d", offset, u.size)
 		}
 		if f != nil {
 			return nil, f
 		}
 		return r.answer(), nil
 	}
-	s := chunks{total: u.size, size: d.chunk(), confirmed: confirmed}
+	s := chunks{total: u.size, size: d.chunk(chunkSize), confirmed: confirmed}
 	s.add = func(at, n int64) (added, *Failure) { return u.patch(ctx, c, d, at, n) }
 	return s.send(d, from)
 }
@@ -263,15 +263,15 @@ func (u *tusUpload) patch(ctx context.Context, c *Client, d *Upload, at, n int64
 	case f != nil:
 		return added{}, f
 	case r.status == http.StatusNotFound || r.status == http.StatusGone:
-		return added{}, r.forgotten(true)
+		return added{}, r.forgotten()
 	case r.status == http.StatusConflict:
-		return added{}, r.failed(transfer.CodeUploadOffset, true, "the far side does not have %d bytes of the upload", at)
+		return added{}, r.failed(transfer.CodeUploadOffset, "the far side does not have %d bytes of the upload", at)
 	case !r.ok():
-		return added{}, r.tusRefused(true)
+		return added{}, r.tusRefused()
 	}
 	offset, ok := digits(r.header.Get("Upload-Offset"))
 	if !ok {
-		return added{}, r.failed(transfer.CodeUploadProtocol, true, "the far side does not say how much of the upload it has")
+		return added{}, r.failed(transfer.CodeUploadProtocol, "the far side does not say how much of the upload it has")
 	}
 	return added{offset: offset, expires: tusExpires(r.header), answer: r.answer(), complete: offset == u.size}, nil
 }

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 
 	"godwit/transfer"
 )
@@ -32,120 +31,72 @@ func (s *tusServer) partSize(d *Upload) int64 {
 		size = min(max(concatPart, (d.Size+concatParts-1)/concatParts), concatPartMost)
 	}
 	switch {
-	case !s.has("concatenation"), d.Connections < 2,
+	case !s.has("concatenation"), d.connections(1) < 2,
 		d.Size <= 2*size, (d.Size-1)/size+1 > concatParts, concatInFlight/size < 2:
 		return 0
 	}
 	return size
 }
 
-// joining is one run of sending partial uploads.
+// joining puts partial uploads together.
 type joining struct {
-	c *Client
-	d *Upload
-	p Progress
-
-	mu   sync.Mutex // guards what follows
-	todo []transfer.SessionPart
-	refs []string // by number of the part, from 1
-	f    *Failure
+	c     *Client
+	d     *Upload
+	parts []transfer.SessionPart // in order
 }
 
 // concatenate sends the parts that the session does not have, and puts all of
 // them together.
 func concatenate(ctx context.Context, c *Client, d *Upload, p Progress) (*UploadAnswer, *Failure) {
-	j := &joining{c: c, d: d, p: p}
-	size := d.Session.PartSize
-	j.refs = make([]string, (d.Size-1)/size+1)
-	for _, part := range d.Session.Parts {
-		if part.Number >= 1 && part.Number <= len(j.refs) {
-			j.refs[part.Number-1] = part.Ref
-		}
+	s := newParts(d, 1, concatInFlight, func(part *transfer.SessionPart) *Failure { return sendPartial(ctx, c, d, part) })
+	have, f := s.run(p.PartSent)
+	if f != nil {
+		// Only putting the parts together twice would be seen by anybody.
+		f.Unknown = false
+		return nil, f
 	}
-	for i, ref := range j.refs {
-		at := int64(i) * size
-		if ref == "" {
-			j.todo = append(j.todo, transfer.SessionPart{Number: i + 1, Offset: at, Size: min(size, d.Size-at)})
-		}
-	}
-	var workers sync.WaitGroup
-	for range max(1, min(int64(d.Connections), concatInFlight/size)) {
-		workers.Go(func() { j.work(ctx) })
-	}
-	workers.Wait()
-	if j.f != nil {
-		return nil, j.f
-	}
+	j := &joining{c: c, d: d, parts: have}
 	return j.join(ctx)
 }
 
-// work sends parts until there are none left, or one has failed. Those under way
-// then are finished, for their bytes would be lost.
-func (j *joining) work(ctx context.Context) {
-	for {
-		part, ok := j.next()
-		if !ok {
-			return
-		}
-		f := j.sendPart(ctx, &part)
-		j.mu.Lock()
-		if f == nil {
-			j.refs[part.Number-1] = part.Ref
-		} else if j.f == nil {
-			// Only putting the parts together twice would be seen by anybody.
-			j.f, f.Unknown = f, false
-		}
-		j.mu.Unlock()
-		if f == nil {
-			j.p.PartSent(part)
-		}
-	}
-}
-
-func (j *joining) next() (transfer.SessionPart, bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if len(j.todo) == 0 || j.f != nil {
-		return transfer.SessionPart{}, false
-	}
-	if j.d.finishing() {
-		j.f = &Failure{Err: transfer.Errorf(transfer.CodeShuttingDown, "this node sends no more")}
-		return transfer.SessionPart{}, false
-	}
-	part := j.todo[0]
-	j.todo = j.todo[1:]
-	return part, true
-}
-
-// sendPart makes an upload for a part and fills it. Nobody else will go on with
+// sendPartial makes an upload for a part and fills it. Nobody else will go on with
 // it, so that after an interruption it is asked and continued here, as long as
 // that gets on.
-func (j *joining) sendPart(ctx context.Context, part *transfer.SessionPart) *Failure {
+func sendPartial(ctx context.Context, c *Client, d *Upload, part *transfer.SessionPart) *Failure {
 	var f *Failure
-	part.Ref, _, f = createTus(ctx, j.c, j.d, tusHeader("Upload-Concat", "partial", "Upload-Length", strconv.FormatInt(part.Size, 10)))
+	part.Ref, _, f = createTus(ctx, c, d, tusHeader("Upload-Concat", "partial", "Upload-Length", strconv.FormatInt(part.Size, 10)))
 	if f != nil {
 		return f
 	}
 	u := &tusUpload{url: part.Ref, base: part.Offset, size: part.Size}
 	for at := int64(0); ; {
-		_, f := u.send(ctx, j.c, j.d, at, nil)
-		if f == nil || f.Err.Code.Class() != transfer.Transient || j.d.finishing() || ctx.Err() != nil {
-			return f
+		_, f := u.send(ctx, c, d, at, nil)
+		if f == nil || f.Err.Code.Class() != transfer.Transient || d.finishing() || ctx.Err() != nil {
+			return discardPartial(ctx, c, d, part.Ref, f)
 		}
-		offset, _, missing := u.found(ctx, j.c, j.d)
+		offset, _, missing := u.found(ctx, c, d)
 		if missing != nil || offset <= at {
-			return f
+			return discardPartial(ctx, c, d, part.Ref, f)
 		}
 		at = offset
 	}
 }
 
+// discardPartial asks the far side to forget a part that has failed: no record
+// names it. What does not come of that is left to expire.
+func discardPartial(ctx context.Context, c *Client, d *Upload, url string, f *Failure) *Failure {
+	if f != nil && ctx.Err() == nil {
+		_ = tus{}.discard(ctx, c, d, url)
+	}
+	return f
+}
+
 // join asks for one upload of all the parts. One whose answer is lost may be
 // asked for again: nothing but the parts tells that it was carried out.
 func (j *joining) join(ctx context.Context) (*UploadAnswer, *Failure) {
-	paths := make([]string, len(j.refs))
-	for i, ref := range j.refs {
-		u, e := parse(ref)
+	paths := make([]string, len(j.parts))
+	for i, part := range j.parts {
+		u, e := parse(part.Ref)
 		if e != nil {
 			return nil, &Failure{Err: e}
 		}
@@ -159,7 +110,7 @@ func (j *joining) join(ctx context.Context) (*UploadAnswer, *Failure) {
 		return nil, f
 	}
 	if !r.ok() {
-		f = r.tusRefused(false)
+		f = r.tusRefused()
 		if gone := j.gone(ctx, f); gone != nil {
 			return nil, gone
 		}
@@ -174,9 +125,8 @@ func (j *joining) gone(ctx context.Context, refused *Failure) *Failure {
 	if refused.Err.Code.Class() == transfer.Transient {
 		return nil
 	}
-	for i, ref := range j.refs {
-		at := int64(i) * j.d.Session.PartSize
-		u := tusUpload{url: ref, size: min(j.d.Session.PartSize, j.d.Size-at)}
+	for _, part := range j.parts {
+		u := tusUpload{url: part.Ref, size: part.Size}
 		if _, _, f := u.found(ctx, j.c, j.d); f != nil && f.Lost {
 			return f
 		}
@@ -198,7 +148,7 @@ func (j *joining) joined(ctx context.Context, r *uploadReply) (*UploadAnswer, *F
 		return answer, nil // that it was made is known, and that counts
 	}
 	if size := head.header.Get("Upload-Length"); size != "" && size != strconv.FormatInt(j.d.Size, 10) {
-		return nil, head.failed(transfer.CodeUploadIncomplete, false, "the far side made an upload of another length of the parts")
+		return nil, head.failed(transfer.CodeUploadIncomplete, "the far side made an upload of another length of the parts")
 	}
 	return answer, nil
 }

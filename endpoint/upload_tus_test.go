@@ -194,6 +194,7 @@ func TestTusPartsAreOfUse(t *testing.T) {
 		"small":             {32 * mib, 0, 4, 0},
 		"larger":            {32*mib + 1, 0, 4, 16 * mib},
 		"one connection":    {100 * mib, 0, 1, 0},
+		"unless asked":      {100 * mib, 0, 0, 0},
 		"parts grow":        {128 * 20 * mib, 0, 4, 20 * mib},
 		"not too far":       {128*32*mib + 1, 0, 4, 0},
 		"the user's":        {100 * mib, 5 * mib, 4, 5 * mib},
@@ -207,6 +208,9 @@ func TestTusPartsAreOfUse(t *testing.T) {
 		}
 		if (&tusServer{}).partSize(d) != 0 {
 			t.Errorf("%s: without concatenation", name)
+		}
+		if d.MostConnections = func() int { return 1 }; server.partSize(d) != 0 {
+			t.Errorf("%s: to a host that has room for one", name)
 		}
 	}
 }
@@ -288,14 +292,9 @@ func TestTusPartsWhenTheLastReplyIsLost(t *testing.T) {
 func (u *sender) mustSendParts(t *testing.T) {
 	t.Helper()
 	d := u.d
-	j := &joining{c: u.c, d: &d, p: u.progress(), refs: make([]string, (d.Size-1)/d.Session.PartSize+1)}
-	for i := range j.refs {
-		at := int64(i) * d.Session.PartSize
-		part := transfer.SessionPart{Number: i + 1, Offset: at, Size: min(d.Session.PartSize, d.Size-at)}
-		if f := j.sendPart(t.Context(), &part); f != nil {
-			t.Fatal(f.Err)
-		}
-		j.p.PartSent(part)
+	s := newParts(&d, 1, concatInFlight, func(part *transfer.SessionPart) *Failure { return sendPartial(t.Context(), u.c, &d, part) })
+	if _, f := s.run(u.progress().PartSent); f != nil {
+		t.Fatal(f.Err)
 	}
 }
 
@@ -308,6 +307,22 @@ func TestTusPartsAreForgotten(t *testing.T) {
 	u.mustRun(t, s, 2)
 	if u.lost != 1 {
 		t.Errorf("lost %d times: %+v", u.lost, u.failures)
+	}
+}
+
+// A part that has failed is known to nobody, and does not stay.
+func TestTusPartsThatFailAreRemoved(t *testing.T) {
+	s := endpointtest.NewTus(t, endpointtest.ResumableOptions{Faults: endpointtest.ResumableFaults{
+		Status: http.StatusForbidden, StatusTimes: 1, StatusAfter: 3, Method: http.MethodPatch,
+	}})
+	u := newJoiner(t, s, 4<<20)
+	if _, f := u.once(t.Context()); f == nil {
+		t.Fatal("no part has failed")
+	}
+	for _, left := range s.Uploads() {
+		if !left.Complete {
+			t.Errorf("%+v", left)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -156,7 +157,10 @@ func TestTusdForgets(t *testing.T) {
 	if e := u.c.Discard(t.Context(), &u.d, u.d.Session.URL); e != nil {
 		t.Fatal(e)
 	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+	left, err := os.ReadDir(dir)
+	// tusd asks the holder of a lock with a file of its own, and may leave that.
+	left = slices.DeleteFunc(left, func(e os.DirEntry) bool { return path.Ext(e.Name()) == ".stop" })
+	if err != nil || len(left) > 0 {
 		t.Errorf("%v %v", left, err)
 	}
 	if _, f := u.once(t.Context()); f == nil || !f.Lost {

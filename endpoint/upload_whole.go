@@ -2,7 +2,6 @@ package endpoint
 
 import (
 	"context"
-	"io"
 	"net/http"
 
 	"godwit/transfer"
@@ -21,14 +20,14 @@ func (whole) find(context.Context, *Client, *Upload) (Found, *Failure) { return 
 func (whole) discard(context.Context, *Client, *Upload, string) *Failure { return nil }
 
 func (whole) send(ctx context.Context, c *Client, d *Upload, _ int64, _ Progress) (*UploadAnswer, *Failure) {
-	if d.Finishing != nil && d.Finishing() {
+	if d.finishing() {
 		return nil, stopping()
 	}
 	header := http.Header{}
 	d.digests(header)
 	reply, f := c.deliver(ctx, d, message{
 		method: d.Method, url: d.URL, header: header, expect: d.Outgoing.Expect, contentType: d.ContentType,
-		body: func() (io.ReadCloser, error) { return d.Open(ctx, 0, d.Size) }, size: d.Size, fresh: true,
+		body: d.body(ctx, 0, d.Size), size: d.Size, fresh: true, once: !d.repeatable(),
 	})
 	switch {
 	case f != nil:
@@ -37,6 +36,15 @@ func (whole) send(ctx context.Context, c *Client, d *Upload, _ int64, _ Progress
 		// 303 says that the request was carried out, and where to look for what
 		// came of it (RFC 9110, section 15.4.4).
 		return reply.located(), nil
+	case isRedirect(reply.status):
+		f = reply.failed(transfer.CodeRedirectBad, "the far side redirects a request that must not be made twice, and may have carried it out")
+		f.Unknown = true
+		return nil, f
 	}
-	return nil, reply.refused(reply.sent)
+	return nil, reply.refused()
+}
+
+// repeatable tells that the request may be made twice.
+func (d *Upload) repeatable() bool {
+	return transfer.Idempotent(d.Method) || d.Outgoing.IdempotencyKey != "" || d.Outgoing.RepeatUnsafe
 }

@@ -107,7 +107,7 @@ func (m *machine) onResolved(ev Resolved) {
 		return
 	}
 	m.Resolves++
-	if !ev.Found || ev.Headers != nil && m.uploads() && checkUploadHeaders(*ev.Headers, len(m.Spec.Outgoing.Form.Parts) > 0) != nil {
+	if !ev.Found || m.checkSending(ev.Source, ev.Headers) != nil {
 		m.NotBefore = m.c.Now.Add(doubled(resolveFirst, resolveMost, m.Resolves, m.c.Random))
 		m.persist()
 		return

@@ -37,6 +37,7 @@ func (m *machine) onPause() *Error {
 	case !m.uploads() && m.Spec.Method != "" && m.Spec.Method != http.MethodGet:
 		return m.conflict("pause", "only GET requests can be repeated")
 	case m.addPause(PauseApplication):
+		m.leaveParts()
 		m.pause()
 	}
 	return nil

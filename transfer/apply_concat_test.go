@@ -41,6 +41,17 @@ func TestPartsMayBePutTogetherTwice(t *testing.T) {
 			t.Errorf("unknown %v: %v %+v %v", unknown, s.MaybeDuplicate, s.Session, err)
 		}
 	}
+	// So does whoever was interrupted when all of them were there.
+	for _, ev := range []Event{Recovered{}, Revoked{}, Pause{}} {
+		for size := range int64(2) {
+			s := inParts()
+			s.Spec.Outgoing.SourcePin.Size = 10 + size
+			s, _, err := Apply(s, ev, Context{Now: time.Unix(1, 0)})
+			if err != nil || s.MaybeDuplicate != (size == 0) || len(s.Session.Parts) != 1 {
+				t.Errorf("%T, %d bytes missing: %v %+v %v", ev, size, s.MaybeDuplicate, s.Session, err)
+			}
+		}
+	}
 	// Once they are gone the content is sent again, as parts of other uploads.
 	s, _, err := Apply(inParts(), SendFailed{Err: Errorf(CodeSessionLost, "gone"), Lost: true}, Context{Now: time.Unix(1, 0)})
 	if err != nil || s.Session.Concatenate || len(s.Session.Parts) > 0 || s.SessionsLost != 1 {

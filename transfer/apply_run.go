@@ -35,7 +35,11 @@ func (m *machine) onRecovered() {
 
 // interrupted ends an upload that was cut off while its request was in doubt.
 func (m *machine) interrupted() bool {
-	if !m.uploads() || !m.running() || !m.inDoubt() {
+	if !m.uploads() || !m.running() {
+		return false
+	}
+	m.leaveParts()
+	if !m.inDoubt() {
 		return false
 	}
 	m.end(PhaseFailed, m.maybeDuplicate(nil))

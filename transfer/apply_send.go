@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -216,6 +217,14 @@ func (m *machine) onSendFailed(ev SendFailed) {
 	}
 }
 
+// leaveParts notes that parts which are all there may have been put together: that
+// is asked for again.
+func (m *machine) leaveParts() {
+	if m.running() && m.Session.Concatenate && m.Session.Bytes() == m.Spec.ContentSize() {
+		m.MaybeDuplicate = true
+	}
+}
+
 // askAgain asks at once what the far side has, because it had something else than
 // was thought.
 func (m *machine) askAgain(err *Error) {
@@ -280,7 +289,7 @@ func (m *machine) forgetSession() { m.setAside(m.Spec.Outgoing.Presigned.AbortUR
 func (m *machine) setAside(abort string) (left []UploadRef) {
 	s := &m.Session
 	for _, url := range s.leftovers(abort) {
-		left = append(left, UploadRef{Name: string(s.Protocol), ID: url})
+		left = append(left, UploadRef{Name: string(cmp.Or(s.Protocol, m.Spec.Outgoing.Protocol)), ID: url})
 	}
 	m.Garbage = append(slices.Clone(m.Garbage), left...)
 	m.choose(s.Protocol, s.Reason)
@@ -288,12 +297,13 @@ func (m *machine) setAside(abort string) (left []UploadRef) {
 }
 
 // leftovers are the URLs that the far side is to be asked to delete. A presigned
-// upload that was let go has no part size any more.
+// upload is there before it has run; one that was let go has a protocol, and no
+// part size any more.
 func (s *Session) leftovers(abort string) (urls []string) {
 	if s.URL != "" {
 		urls = append(urls, s.URL)
 	}
-	if s.PartSize > 0 && s.Protocol == ProtocolS3 && abort != "" {
+	if abort != "" && (s.Protocol == "" || s.PartSize > 0) {
 		urls = append(urls, abort)
 	}
 	if s.Concatenate {
@@ -316,19 +326,37 @@ func (s *Session) add(p SessionPart) bool {
 }
 
 // redirectSending goes on at another URL. A session has a URL of its own, of the
-// same origin: at another origin the upload begins anew.
+// same origin: at another origin the upload begins anew. Ranges that were sent
+// lie at the URL itself: anew even where only its path is another.
 func (m *machine) redirectSending(url string) {
-	if s := &m.Session; originOf(url) != originOf(m.Spec.Destination) && s.Protocol != ProtocolS3 {
+	s := &m.Session
+	origin := originOf(url) != originOf(m.Spec.Destination)
+	path := RedactURL(url) != RedactURL(m.Spec.Destination)
+	if origin && s.Protocol != ProtocolS3 || path && s.Protocol == ProtocolRange {
 		m.dropSession()
-		if m.Spec.Outgoing.Protocol == ProtocolAuto {
-			s.Protocol, s.Reason = "", ""
+	}
+	if origin && m.Spec.Outgoing.Protocol == ProtocolAuto {
+		s.Protocol, s.Reason = "", ""
+	}
+	m.Spec.Destination = m.Spec.destination(url)
+	m.SourcesTried = 0
+}
+
+// checkSending refuses a URL and headers that this upload cannot go on with; nil
+// stands for those there are.
+func (m *machine) checkSending(url *string, headers *[]Header) *Error {
+	if !m.uploads() {
+		return nil
+	}
+	if url != nil {
+		if err := checkPartToken(&m.Spec.Outgoing, m.Spec.destination(*url)); err != nil {
+			return err
 		}
 	}
-	if m.Spec.Outgoing.Protocol == ProtocolS3 {
-		url = unescapePartToken(url)
+	if headers == nil {
+		return nil
 	}
-	m.Spec.Destination = url
-	m.SourcesTried = 0
+	return checkUploadHeaders(*headers, len(m.Spec.Outgoing.Form.Parts) > 0)
 }
 
 // originOf is scheme, host and port of a canonical URL.

@@ -13,10 +13,8 @@ func (m *machine) onUpdate(ev Update) *Error {
 	if err != nil {
 		return err
 	}
-	if m.uploads() {
-		if err := checkUploadHeaders(headers, len(m.Spec.Outgoing.Form.Parts) > 0); err != nil {
-			return err
-		}
+	if err := m.checkSending(ev.Source, &headers); err != nil {
+		return err
 	}
 	m.Spec.Headers = headers
 	before := len(m.Garbage)

@@ -171,15 +171,6 @@ func (s *Spec) Far() string {
 	return s.Source
 }
 
-// Near is the place in a store: where a download goes to, or an upload comes
-// from; "" for a form.
-func (s *Spec) Near() string {
-	if s.Direction == Upload {
-		return s.Source
-	}
-	return s.Destination
-}
-
 // leastPresigned is the part size for signed URLs unless more is needed, in
 // bytes.
 const leastPresigned = 16 << 20
@@ -219,5 +210,5 @@ func (s *State) repeatable() bool { return s.harmless() || s.Spec.Outgoing.Repea
 // harmless tells that the far side notices a repetition, or that it does not
 // matter.
 func (s *State) harmless() bool {
-	return s.Session.Protocol.Resumes() || s.Spec.Outgoing.IdempotencyKey != "" || idempotent(s.Spec.Method)
+	return s.Session.Protocol.Resumes() || s.Spec.Outgoing.IdempotencyKey != "" || Idempotent(s.Spec.Method)
 }

@@ -102,7 +102,7 @@ func normalizeProtocol(s *Spec) *Error {
 		return invalid(CodeForm, "upload.protocol", "a form needs put, post or auto")
 	case o.Protocol == ProtocolAuto && (form || method != http.MethodPut):
 		o.Protocol = ProtocolPost
-		if idempotent(method) {
+		if Idempotent(method) {
 			o.Protocol = ProtocolPut
 		}
 	}
@@ -117,9 +117,9 @@ func protocolNames() []string {
 	return names
 }
 
-// idempotent tells the methods that may be repeated (RFC 9110, section 9.2.2),
+// Idempotent tells the methods that may be repeated (RFC 9110, section 9.2.2),
 // of those that carry content.
-func idempotent(method string) bool {
+func Idempotent(method string) bool {
 	m := strings.ToUpper(method)
 	return m == http.MethodPut || m == http.MethodDelete
 }
@@ -159,9 +159,9 @@ func normalizePresigned(s *Spec) *Error {
 	case len(p.PartURLs) > maxPartURLs:
 		return invalid(CodePresigned, field, "at most %d URLs of parts", maxPartURLs)
 	}
-	s.Destination = unescapePartToken(s.Destination)
-	if len(p.PartURLs) == 0 && !strings.Contains(s.Destination, partToken) {
-		return invalid(CodePresigned, field, "there are no URLs for parts, and the destination's URL has no %s", partToken)
+	s.Destination = s.destination(s.Destination)
+	if err := checkPartToken(&s.Outgoing, s.Destination); err != nil {
+		return err
 	}
 	p.PartURLs = slices.Clone(p.PartURLs)
 	urls := []*string{&p.CompleteURL, &p.AbortURL, &p.ObjectURL}
@@ -181,7 +181,19 @@ func normalizePresigned(s *Spec) *Error {
 	return nil
 }
 
-func unescapePartToken(url string) string {
+// checkPartToken refuses a destination at which all parts would have one URL.
+func checkPartToken(o *Outgoing, destination string) *Error {
+	if o.Protocol == ProtocolS3 && len(o.Presigned.PartURLs) == 0 && !strings.Contains(destination, partToken) {
+		return invalid(CodePresigned, "upload.presigned", "there are no URLs for parts, and the destination's URL has no %s", partToken)
+	}
+	return nil
+}
+
+// destination is the form in which a URL is kept as that of an upload.
+func (s *Spec) destination(url string) string {
+	if s.Outgoing.Protocol != ProtocolS3 {
+		return url
+	}
 	return strings.NewReplacer(partTokenEscaped, partToken, strings.ToLower(partTokenEscaped), partToken).Replace(url)
 }
 

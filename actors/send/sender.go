@@ -81,6 +81,9 @@ func (s *Sender) Find(ctx context.Context) transfer.Event {
 	case found.Answer != nil:
 		return s.answered(ctx, found.Answer)
 	}
+	// What is there beyond what is known came of a request that was cut off: that
+	// is progress as any other.
+	s.confirmed(ctx, found.Offset, found.Expires)
 	return transfer.SessionFound{Offset: found.Offset, Expires: found.Expires}
 }
 

@@ -1,0 +1,73 @@
+package actors
+
+import (
+	"context"
+	"io"
+	"testing"
+	"time"
+
+	"godwit/endpoint"
+	"godwit/transfer"
+)
+
+// counting counts the requests that are made.
+type counting struct {
+	Uploads
+	requests int
+}
+
+func (c *counting) OpenSession(context.Context, *endpoint.Upload) (transfer.Session, *endpoint.Failure) {
+	c.requests++
+	return transfer.Session{}, nil
+}
+
+// Send makes a request for every byte.
+func (c *counting) Send(ctx context.Context, u *endpoint.Upload, from int64, _ endpoint.Progress) (*endpoint.UploadAnswer, *endpoint.Failure) {
+	for at := from; at < u.Size; at++ {
+		if _, err := u.Open(ctx, at, 1); err != nil {
+			return nil, &endpoint.Failure{Err: asTransferError(err)}
+		}
+		c.requests++
+	}
+	return &endpoint.UploadAnswer{}, nil
+}
+
+func (c *counting) Discard(context.Context, *endpoint.Upload, string) *transfer.Error {
+	c.requests++
+	return nil
+}
+
+// TestGuardedUploads wakes a node up in the middle of an upload: others may have
+// gone on with it meanwhile, so that no other request is begun.
+func TestGuardedUploads(t *testing.T) {
+	g := &guard{limit: time.Minute}
+	far := &counting{}
+	guarded := guardedUploads{far, g}
+	u := endpoint.Upload{Size: 3, Open: func(context.Context, int64, int64) (io.ReadCloser, error) { return nil, nil }}
+	send := func() *endpoint.Failure {
+		_, f := guarded.Send(t.Context(), &u, 0, endpoint.Progress{})
+		return f
+	}
+	open := func() *endpoint.Failure {
+		_, f := guarded.OpenSession(t.Context(), &u)
+		return f
+	}
+	g.look(time.Now())
+	if open() != nil || send() != nil || guarded.Discard(t.Context(), &u, "") != nil || far.requests != 5 {
+		t.Fatalf("%d requests of a node that was not away", far.requests)
+	}
+	u.Open = func(_ context.Context, offset, _ int64) (io.ReadCloser, error) {
+		if offset == 1 {
+			g.look(time.Now().Add(-time.Hour))
+		}
+		return nil, nil
+	}
+	far.requests = 0
+	if f := send(); f == nil || f.Unknown || f.Err.Code.Class() != transfer.Transient || far.requests != 2 {
+		t.Errorf("%d requests, and then %+v", far.requests, f)
+	}
+	e := guarded.Discard(t.Context(), &u, "")
+	if f := open(); f == nil || e == nil || send() == nil || far.requests != 2 {
+		t.Errorf("%d requests, %v, %v", far.requests, f, e)
+	}
+}
