@@ -17,10 +17,6 @@ import (
 
 // The effects of uploads.
 
-// uploadConnections is how many connections an upload has unless its user says
-// otherwise, where the protocol can use more than one.
-const uploadConnections = 4
-
 // discardTimeout bounds one request that a far side forget an upload: whoever is
 // to give the transfer away waits for it.
 const discardTimeout = 10 * time.Second
@@ -92,17 +88,11 @@ func (t *transferActor) upload() endpoint.Upload {
 	spec := &t.state.Spec
 	u := endpoint.Upload{
 		URL: spec.Destination, Method: spec.Method, Headers: spec.Headers, ContentType: spec.ContentType(),
-		SHA256: t.state.SHA256, Outgoing: spec.Outgoing, PartSize: spec.PartSize, Connections: spec.Connections,
-		Session: t.state.Session, Size: spec.ContentSize(),
+		SHA256: t.state.SHA256, Outgoing: spec.Outgoing, PartSize: spec.PartSize,
+		Connections: spec.Connections, Share: t.run.Connections(), Session: t.state.Session, Size: spec.ContentSize(),
 	}
 	if spec.Source != "" {
 		u.Name = path.Base(nameOf(spec.Source))
-	}
-	if u.Connections == 0 {
-		u.Connections = uploadConnections
-	}
-	if share := t.run.Connections(); share > 0 {
-		u.Connections = min(u.Connections, share)
 	}
 	return u
 }

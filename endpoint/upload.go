@@ -27,9 +27,9 @@ type Upload struct {
 	Outgoing transfer.Outgoing
 	// PartSize is the wanted number of bytes of one request, 0 for the
 	// protocol's own; Connections how many there may be at a time, 0 for the
-	// protocol's own.
-	PartSize    int64
-	Connections int
+	// protocol's own; Share is how many of these there are for now, 0 for all.
+	PartSize           int64
+	Connections, Share int
 	// Session is what is known so far.
 	Session transfer.Session
 	// Open delivers length bytes of the content from offset on. A

@@ -95,6 +95,19 @@ func (s *chunks) check(at, n int64, got added) *Failure {
 	return &Failure{Err: e, Sent: n > 0, Answer: got.answer}
 }
 
+// connections is how many requests with content there may be at a time; own is the
+// protocol's own number.
+func (d *Upload) connections(own int) int {
+	n := d.Connections
+	if n <= 0 {
+		n = own
+	}
+	if d.Share > 0 {
+		n = min(n, d.Share)
+	}
+	return n
+}
+
 func (d *Upload) finishing() bool { return d.Finishing != nil && d.Finishing() }
 
 // chunk is how much one request adds if the far side does not mind.

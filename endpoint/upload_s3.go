@@ -114,11 +114,7 @@ func newS3Parts(d *Upload) (*s3Parts, *transfer.Error) {
 
 // connections is how many parts are sent at a time.
 func (s *s3Parts) connections() int {
-	n := s.d.Connections
-	if n <= 0 {
-		n = s3Connections
-	}
-	return max(1, min(n, int(s3InFlight/s.d.Session.PartSize), len(s.todo)))
+	return max(1, min(s.d.connections(s3Connections), int(s3InFlight/s.d.Session.PartSize), len(s.todo)))
 }
 
 // next takes a part to be sent. After a failure there is none.

@@ -200,14 +200,15 @@ func (d *Upload) sendTo(t *testing.T, sink *endpointtest.Sink, _ *source) (*Uplo
 // The parts that are sent at a time have 64 MiB together at most.
 func TestPartsInFlightAreBounded(t *testing.T) {
 	for _, tc := range []struct {
-		connections int
-		partSize    int64
-		parts, want int
+		connections, share int
+		partSize           int64
+		parts, want        int
 	}{
-		{0, 5 << 20, 100, 3}, {16, 5 << 20, 100, 12}, {64, 16 << 20, 100, 4}, {8, 1 << 30, 100, 1}, {8, 5 << 20, 2, 2}, {0, 5 << 20, 0, 1},
+		{0, 0, 5 << 20, 100, 3}, {16, 0, 5 << 20, 100, 12}, {64, 0, 16 << 20, 100, 4}, {8, 0, 1 << 30, 100, 1}, {8, 0, 5 << 20, 2, 2}, {0, 0, 5 << 20, 0, 1},
+		{0, 2, 5 << 20, 100, 2}, {0, 9, 5 << 20, 100, 3}, {4, 1, 5 << 20, 100, 1},
 	} {
 		s := &s3Parts{
-			d:    &Upload{Connections: tc.connections, Session: transfer.Session{PartSize: tc.partSize}},
+			d:    &Upload{Connections: tc.connections, Share: tc.share, Session: transfer.Session{PartSize: tc.partSize}},
 			todo: make([]transfer.SessionPart, tc.parts),
 		}
 		if got := s.connections(); got != tc.want {

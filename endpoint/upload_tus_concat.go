@@ -69,7 +69,7 @@ func concatenate(ctx context.Context, c *Client, d *Upload, p Progress) (*Upload
 		}
 	}
 	var workers sync.WaitGroup
-	for range max(1, min(int64(d.Connections), concatInFlight/size)) {
+	for range max(1, min(int64(d.connections(1)), concatInFlight/size)) {
 		workers.Go(func() { j.work(ctx) })
 	}
 	workers.Wait()
