@@ -57,7 +57,8 @@ func nextStep(t *pb.Transfer, same, start bool) step {
 		switch {
 		case !same:
 			return dropAndAnother
-		case start:
+		case start && t.GetError().GetCode() != string(transfer.CodeMaybeDuplicate):
+			// What must not be repeated is not, because a command is.
 			return retryIt
 		}
 		return follow

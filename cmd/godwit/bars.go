@@ -23,6 +23,8 @@ const (
 	nameWidth = 24
 	// barWidth bounds the bar itself in characters.
 	barWidth = 32
+	// barInterval is how often what is watched live is drawn.
+	barInterval = 200 * time.Millisecond
 	// totalPriority puts the total below all bars.
 	totalPriority = 1 << 20
 )
@@ -61,7 +63,7 @@ type view struct {
 func newBars(w io.Writer, expected int) *bars {
 	s := &bars{
 		w: w, drawn: map[string]*bar{}, sum: newTally(expected),
-		p: mpb.New(mpb.WithOutput(w), mpb.WithWidth(barWidth), mpb.WithRefreshRate(200*time.Millisecond)),
+		p: mpb.New(mpb.WithOutput(w), mpb.WithWidth(barWidth), mpb.WithRefreshRate(barInterval)),
 	}
 	if expected > 1 {
 		s.totalText.Store(new(string))

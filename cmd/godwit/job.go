@@ -116,7 +116,7 @@ func (j *job) finish(t *pb.Transfer, elapsed time.Duration, fetched int64) error
 		if !j.quiet.quiet && j.a.format == formatTable {
 			j.whereTheAnswerIs(j.a.stderr, t)
 		}
-		return err
+		return j.advise(t, err)
 	}
 	return j.a.print(t, func(w io.Writer) {
 		if !j.quiet.quiet {

@@ -241,3 +241,36 @@ func TestUploadInWords(t *testing.T) {
 		t.Error(b.String())
 	}
 }
+
+// Reading is told of every five seconds, or in place on a terminal, which is left
+// empty.
+func TestKeeping(t *testing.T) {
+	for _, tc := range []struct {
+		inPlace bool
+		step    time.Duration
+		want    string
+	}{
+		{false, 4 * time.Second, "standard input:        8 B kept, to be sent when it ends\nstandard input:       12 B kept, to be sent when it ends\n"},
+		{
+			true, 150 * time.Millisecond, "standard input:        8 B kept, to be sent when it ends\r" +
+				"standard input:       12 B kept, to be sent when it ends\r" + strings.Repeat(" ", 62) + "\r",
+		},
+		{true, time.Millisecond, ""},
+	} {
+		var out strings.Builder
+		now := time.Unix(0, 0)
+		k := &keeping{r: strings.NewReader("12345678abcd"), w: &out, inPlace: tc.inPlace, began: now, now: func() time.Time {
+			now = now.Add(tc.step)
+			return now
+		}}
+		for p := make([]byte, 4); ; {
+			if _, err := k.Read(p); err != nil {
+				break
+			}
+		}
+		k.end()
+		if got := out.String(); got != tc.want {
+			t.Errorf("%+v: %q", tc, got)
+		}
+	}
+}
