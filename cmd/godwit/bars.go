@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -148,7 +149,8 @@ func (v *view) right() string {
 	text := fmt.Sprintf(" %-20s", amount(v.t))
 	switch v.t.GetStatus() {
 	case pb.Transfer_RUNNING:
-		text += fmt.Sprintf(" %11s  %-10s", rateText(&v.meter), etaText(&v.meter, v.t))
+		pace := fmt.Sprintf("%11s  %-10s", rateText(&v.meter), etaText(&v.meter, v.t))
+		text += fmt.Sprintf(" %-23s", cmp.Or(answerDue(v.t), pace))
 	case pb.Transfer_COMPLETED:
 		text += fmt.Sprintf(" %11s  %-10s", "", "done")
 	default:
