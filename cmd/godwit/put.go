@@ -175,6 +175,8 @@ func (p *putCommand) ends(args []string) (source, url string, err error) {
 	switch {
 	case form && len(args) == 2:
 		return "", "", usagef("with --form there is no SRC: godwit put --form … URL")
+	case form && len(args) == 0:
+		return "", "", usagef("an argument is missing: godwit put --form … URL")
 	case len(args) == 0, !form && len(args) == 1:
 		return "", "", usagef("an argument is missing: godwit put SRC URL")
 	case p.spec.related && !form:
