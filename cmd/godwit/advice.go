@@ -33,6 +33,15 @@ func (j *job) advise(t *pb.Transfer, err error) error {
 	return err
 }
 
+// cutOff tells that a transfer, interrupted now, has begun a request that is not
+// repeated although nobody knows what came of it.
+func cutOff(t *pb.Transfer) bool {
+	u := t.GetUpload()
+	once := u.GetChosenProtocol() == string(transfer.ProtocolPut) || u.GetChosenProtocol() == string(transfer.ProtocolPost)
+	idempotent := t.GetMethod() == http.MethodPut || t.GetMethod() == http.MethodDelete
+	return t.GetStatus() == pb.Transfer_RUNNING && once && !idempotent && u.GetIdempotencyKey() == "" && !u.GetRepeatUnsafe()
+}
+
 // sendAgain is what makes a request again that godwit does not repeat. A retry
 // without a server would be cut off when its command ends.
 func (j *job) sendAgain(id string) string {

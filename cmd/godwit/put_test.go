@@ -279,3 +279,33 @@ func TestKeeping(t *testing.T) {
 		}
 	}
 }
+
+func TestCutOff(t *testing.T) {
+	running := func(method, protocol string, change func(*pb.Upload)) *pb.Transfer {
+		u := &pb.Upload{ChosenProtocol: protocol}
+		if change != nil {
+			change(u)
+		}
+		return &pb.Transfer{Direction: pb.Transfer_UPLOAD, Status: pb.Transfer_RUNNING, Method: method, Upload: u}
+	}
+	queued := running("POST", "post", nil)
+	queued.Status = pb.Transfer_QUEUED
+	for name, tc := range map[string]struct {
+		t    *pb.Transfer
+		want bool
+	}{
+		"POST":            {running("POST", "post", nil), true},
+		"PATCH":           {running("PATCH", "put", nil), true},
+		"PUT":             {running("PUT", "put", nil), false},
+		"with a key":      {running("POST", "post", func(u *pb.Upload) { u.IdempotencyKey = "k" }), false},
+		"may be repeated": {running("POST", "post", func(u *pb.Upload) { u.RepeatUnsafe = true }), false},
+		"tus":             {running("POST", "tus", nil), false},
+		"not begun":       {queued, false},
+		"a download":      {&pb.Transfer{Status: pb.Transfer_RUNNING, Method: "POST"}, false},
+		"a batch":         {nil, false},
+	} {
+		if got := cutOff(tc.t); got != tc.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
