@@ -51,6 +51,12 @@ func (f *followed) Close() error {
 }
 
 func noResult(s *transfer.State) *transfer.Error {
+	if s.Spec.Direction == transfer.Upload {
+		return &transfer.Error{
+			Code: transfer.CodeNoResult, Op: "read transfer", Subject: s.Spec.ID,
+			Message: "the far side has not answered: the transfer is " + s.Phase.Status(),
+		}
+	}
 	return &transfer.Error{
 		Code: transfer.CodeNoResult, Op: "read transfer", Subject: s.Spec.ID,
 		Message: "it has no result: it is " + s.Phase.Status(),

@@ -165,12 +165,20 @@ func reasons(s *transfer.State, waiting string) []string {
 	case transfer.PhaseCanceled:
 		out = append(out, "it was canceled")
 	case transfer.PhaseFailed:
-		out = append(out, "it has failed; retry it once the cause is gone")
+		out = append(out, failedFor(s.Err))
 	}
 	if s.Err != nil && s.Phase != transfer.PhaseCompleted {
 		out = append(out, "last failure: "+s.Err.Error())
 	}
 	return out
+}
+
+// failedFor says what a failed transfer needs.
+func failedFor(e *transfer.Error) string {
+	if e != nil && e.Code == transfer.CodeMaybeDuplicate {
+		return "it has failed; look whether the upload arrived: a retry sends it again"
+	}
+	return "it has failed; retry it once the cause is gone"
 }
 
 var pauseWords = map[transfer.PauseReason]string{

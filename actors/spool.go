@@ -15,7 +15,8 @@ import (
 
 // Spool keeps content that is to be sent, under a name that nobody can guess, and
 // returns its URL and its length in bytes. A transfer that names it as its source
-// and says that it was spooled removes it with itself. It fails with
+// and says that it was spooled removes it when it has completed or was canceled,
+// else with itself. It fails with
 // field.unsupported where the node offers no such place, with net.reset when r
 // fails, and as stores do.
 func (s *System) Spool(ctx context.Context, r io.Reader) (url string, size int64, err error) {
@@ -110,6 +111,25 @@ func spoolError(err error) *transfer.Error {
 	}
 	e.Op = "spool"
 	return &e
+}
+
+// dropSource returns what makes room once a record says that nothing can need a
+// spooled source any more; a failed transfer may be retried. What is left by an
+// error or a death goes with the transfer.
+func (t *transferActor) dropSource() func(context.Context) {
+	spec, phase := t.state.Spec, t.state.Phase
+	needed := phase != transfer.PhaseCompleted && phase != transfer.PhaseCanceled
+	store := t.cfg.Objects[schemeOf(spec.Source)]
+	if needed || phase == t.recorded || store == nil || !t.system.isSpooled(&spec) {
+		return func(context.Context) {}
+	}
+	return func(c context.Context) {
+		c, cancel := context.WithTimeout(c, t.cfg.CallTimeout)
+		defer cancel()
+		if err := store.Delete(c, nameOf(spec.Source)); err != nil {
+			t.cfg.Logger.WarnContext(c, "spooled source not removed yet", slog.String("transfer", spec.ID), slog.Any("error", err))
+		}
+	}
 }
 
 // removeSpooled removes the source that was written for a transfer about to be

@@ -101,10 +101,13 @@ func (t *transferActor) persist(ctx actor.Context, releasing bool) {
 	t.busy = true
 	life := t.life
 	key, version, phase := t.rec.key, t.rec.version, t.state.Phase
-	syncParts := t.syncParts(ctx)
+	syncParts, dropSource := t.syncParts(ctx), t.dropSource()
 	t.spawn(ctx, func(c context.Context) any {
 		syncParts(c)
 		v, err := t.recorder.write(c, key, version, body)
+		if err == nil {
+			dropSource(c)
+		}
 		if releasing && err == nil {
 			err = errReleased
 		}

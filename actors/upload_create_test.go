@@ -129,7 +129,7 @@ func TestFormIsTheSameEachTime(t *testing.T) {
 	})
 }
 
-// TestSpool keeps content until the transfer that sent it is deleted.
+// TestSpool keeps content until it was sent.
 func TestSpool(t *testing.T) {
 	for _, size := range []int{0, 1, partSize, 5*partSize + 3} {
 		inUpload(t, transfer.ProtocolPut, 2, func(b *bubble, far *actorstest.Far) {
@@ -147,12 +147,7 @@ func TestSpool(t *testing.T) {
 				b.Errorf("%d bytes: %s, %v", size, snap.State.Phase, snap.State.Err)
 			}
 			b.await(sys, "b")
-			if _, err := b.objects.Stat(b.Context(), name); err != nil {
-				b.Errorf("the source is gone before its transfer: %v", err)
-			}
-			settle(2 * time.Hour)
-			_, err = sys.Get(b.Context(), "a")
-			b.code(err, transfer.CodeNotFound)
+			settle(time.Second)
 			if _, err := b.objects.Stat(b.Context(), name); storage.KindOf(err) != storage.ErrNotFound {
 				b.Errorf("the source is left: %v", err)
 			}
@@ -161,6 +156,33 @@ func TestSpool(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSpoolKeepsWhatHasFailed until the transfer is deleted: it may be retried.
+func TestSpoolKeepsWhatHasFailed(t *testing.T) {
+	inUpload(t, transfer.ProtocolPut, 1, func(b *bubble, _ *actorstest.Far) {
+		b.config = withRetention(b.config)
+		sys := b.node()
+		url, _, err := sys.Spool(b.Context(), strings.NewReader("content"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.create(sys, outgoing("a", func(s *transfer.Spec) {
+			s.Source, s.Outgoing.Spooled, s.SHA256 = url, true, strings.Repeat("0", 64)
+		}), true)
+		b.await(sys, "a")
+		b.want(sys, "a", transfer.PhaseFailed)
+		settle(time.Minute)
+		if _, err := b.objects.Stat(b.Context(), strings.TrimPrefix(url, "file://")); err != nil {
+			b.Errorf("the source is gone before its transfer: %v", err)
+		}
+		settle(2 * time.Hour)
+		_, err = sys.Get(b.Context(), "a")
+		b.code(err, transfer.CodeNotFound)
+		if left := b.objects.Published("/spool/"); len(left) > 0 {
+			b.Errorf("left behind: %v", left)
+		}
+	})
 }
 
 func withRetention(config func(*actors.Config)) func(*actors.Config) {

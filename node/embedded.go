@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"godwit/node/api"
@@ -102,6 +104,9 @@ func host(ctx context.Context, cfg Config, socket string, lock io.Closer) (*Atta
 	if err != nil {
 		return nil, errors.Join(err, listener.Close(), lock.Close())
 	}
+	if err := clearSpool(n.state.spoolDir()); err != nil {
+		n.cfg.Logger.WarnContext(ctx, "partly spooled sources are left behind", slog.Any("error", err))
+	}
 	// The node outlives the call, and ends by Close.
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a := &Attachment{client: socketClient(socket), closed: make(chan struct{}), stop: stop}
@@ -121,6 +126,22 @@ func host(ctx context.Context, cfg Config, socket string, lock io.Closer) (*Atta
 		<-a.closed
 		return nil, context.Cause(ctx)
 	}
+}
+
+// clearSpool removes what a process that was killed had spooled in part. Whoever has
+// the lock is the only one who spools there.
+func clearSpool(folder string) error {
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, entry := range entries {
+		// Whole sources have names without a dot.
+		if strings.HasPrefix(entry.Name(), ".") {
+			err = errors.Join(err, os.Remove(filepath.Join(folder, entry.Name())))
+		}
+	}
+	return err
 }
 
 // join uses the node of another process, if it is ready.

@@ -168,3 +168,27 @@ func TestAttachGivesUpWithItsContext(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 }
+
+// Of a source that was spooled in part, because its process was killed, nothing
+// stays.
+func TestAttachClearsTheSpool(t *testing.T) {
+	dir := t.TempDir()
+	spool := filepath.Join(dir, "state", "spool")
+	if err := os.MkdirAll(spool, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{".01x.ab.godwit-part", ".01x.ab.godwit-journal", "01y"} {
+		if err := os.WriteFile(filepath.Join(spool, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, err := Attach(t.Context(), EmbedConfig{DataDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close(context.Background())
+	entries, err := os.ReadDir(spool)
+	if err != nil || len(entries) != 1 || entries[0].Name() != "01y" {
+		t.Errorf("%v, %v", entries, err)
+	}
+}

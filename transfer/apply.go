@@ -205,6 +205,14 @@ func (m *machine) attempted(status int, err *Error) {
 	}
 }
 
+// attemptedFrom notes at which byte the last request begins.
+func (m *machine) attemptedFrom(offset int64) {
+	if n := len(m.History); n > 0 {
+		m.History = slices.Clone(m.History)
+		m.History[n-1].Offset = offset
+	}
+}
+
 func (m *machine) wantOffset() int64 {
 	if !m.known() {
 		return 0

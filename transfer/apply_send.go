@@ -140,6 +140,7 @@ func (m *machine) onSessionFound(ev SessionFound) {
 	case ev.Offset < m.Session.Offset:
 		m.sessionLost(Errorf(CodeSessionLost, "the far side has %d bytes, it had %d before", ev.Offset, m.Session.Offset))
 	default:
+		m.attemptedFrom(ev.Offset)
 		m.send(ev.Offset)
 	}
 }

@@ -73,7 +73,7 @@ var codeTable = [...]CodeInfo{
 	{CodeStale, Refused, "PRECONDITION_FAILED", exitConflict, 412, "Read the transfer again and repeat the change on what it is now."},
 	{CodeState, Refused, "CONFLICT", exitConflict, 409, "Look at the transfer's status: this command does not fit it."},
 	{CodeNotFound, Refused, "NOT_FOUND", exitNotFound, 404, "Check the id, or list the transfers."},
-	{CodeNoResult, Refused, "CONFLICT", exitConflict, 409, "Wait until the transfer has stored something."},
+	{CodeNoResult, Refused, "CONFLICT", exitConflict, 409, "Wait until the transfer has stored something, or an upload was answered."},
 	{CodeOffset, Refused, "REQUESTED_RANGE_NOT_SATISFIABLE", exitUsage, 416, "Begin at a byte that the result has, or leave the offset out."},
 	{CodeAuth, Refused, "UNAUTHORIZED", exitDenied, 401, "Send the API token of this server."},
 	{CodeOverloaded, Transient, "SERVICE_UNAVAILABLE", exitUnreachable, 429, "Try again a little later."},
@@ -118,7 +118,7 @@ var codeTable = [...]CodeInfo{
 	{CodeSizeShort, Transient, "DISCONNECTED", exitFailed, 502, "Wait, or check the declared size and the source: it sends less."},
 	{CodeTooManyParts, Refused, "BAD_REQUEST", exitUsage, 400, "Choose a larger part size, or leave it out."},
 
-	{CodeStoreDenied, Permanent, "FORBIDDEN", exitDenied, 502, "Check the permissions of the destination and the store's credentials, then retry."},
+	{CodeStoreDenied, Permanent, "FORBIDDEN", exitDenied, 502, "Check the permissions of the file or folder and the store's credentials, then retry."},
 	{CodeStoreFull, Transient, "UNKNOWN", exitFailed, 507, "Make room at the destination."},
 	{CodeStoreUnavailable, Transient, "SERVER_UNREACHABLE", exitFailed, 503, "Wait, or check the store: it does not answer."},
 	{CodeStoreCorrupt, Restart, "UNKNOWN", exitFailed, 502, "Check the store's disks: it returned other bytes than it was given."},

@@ -49,10 +49,20 @@ func (l Location) String() string {
 // A path comes back clean. Errors name the field and carry dest.invalid or one
 // of path.escape, path.invalid, bucket.invalid, key.invalid and key.reserved.
 func ParseDestination(raw, field string) (Location, *Error) {
+	return parseLocation(raw, field, newNameTrouble)
+}
+
+// ParseSource is [ParseDestination] for what is there already: its name need not
+// be one that every system can hold.
+func ParseSource(raw, field string) (Location, *Error) {
+	return parseLocation(raw, field, nameTrouble)
+}
+
+func parseLocation(raw, field string, trouble func(name string) string) (Location, *Error) {
 	scheme, rest, found := strings.Cut(raw, "://")
 	switch {
 	case found && strings.EqualFold(scheme, "file"):
-		p, err := cleanPath(rest, field)
+		p, err := cleanPath(rest, field, trouble)
 		return Location{Key: p}, err
 	case found && strings.EqualFold(scheme, "s3"):
 		return parseS3(rest, field)

@@ -200,3 +200,20 @@ func FuzzRemoteName(f *testing.F) {
 		}
 	})
 }
+
+// What is there already may have names that no file is to be made with.
+func TestParseSource(t *testing.T) {
+	for _, name := range []string{"/a/12:30.log", "/a/x.", "/a/x ", "/a/con.txt"} {
+		if got, err := ParseSource("file://"+name, "source"); err != nil || got.String() != "file://"+name {
+			t.Errorf("%q: %v, %v", name, got, err)
+		}
+		if _, err := ParseDestination("file://"+name, "destination"); err == nil || err.Code != CodePathInvalid {
+			t.Errorf("%q as a destination: %v", name, err)
+		}
+	}
+	for name, code := range map[string]Code{"/a/../b": CodePathEscape, "/a\nb": CodePathInvalid, "/a/": CodePathInvalid, "a": CodePathEscape} {
+		if _, err := ParseSource("file://"+name, "source"); err == nil || err.Code != code {
+			t.Errorf("%q: %v, want %s", name, err, code)
+		}
+	}
+}

@@ -17,8 +17,8 @@ const (
 
 // cleanPath returns an absolute path without empty and "." components. Paths
 // that climb, relative ones and those of other systems are path.escape; names
-// that some system cannot hold, or that do not show what they are, path.invalid.
-func cleanPath(raw, field string) (string, *Error) {
+// with trouble are path.invalid.
+func cleanPath(raw, field string, trouble func(name string) string) (string, *Error) {
 	if !strings.HasPrefix(raw, "/") {
 		return "", invalid(CodePathEscape, field, "a path must be absolute: file:///absolute/path")
 	}
@@ -37,7 +37,7 @@ func cleanPath(raw, field string) (string, *Error) {
 		return "", invalid(CodePathInvalid, field, "a path has at most %d components", maxDepth)
 	}
 	for _, name := range names {
-		if why := nameTrouble(name); why != "" {
+		if why := trouble(name); why != "" {
 			return "", invalid(CodePathInvalid, field, "a component of the path %s", why)
 		}
 	}
@@ -46,7 +46,23 @@ func cleanPath(raw, field string) (string, *Error) {
 
 func separator(r rune) bool { return r == '/' || r == '\\' }
 
-// nameTrouble says why a file name is not acceptable, or "".
+// newNameTrouble says why no file is to be made with a name, or "": some system
+// cannot hold it, or it does not show what it is.
+func newNameTrouble(name string) string {
+	switch why := nameTrouble(name); {
+	case why != "":
+		return why
+	case strings.HasSuffix(name, ".") || strings.HasSuffix(name, " "):
+		return "ends with a dot or a space"
+	case strings.Contains(name, ":"):
+		return "holds a colon"
+	case deviceName(name):
+		return "is the name of a device on some systems"
+	}
+	return ""
+}
+
+// nameTrouble says why a file cannot have a name, or "".
 func nameTrouble(name string) string {
 	switch {
 	case len(name) > maxName:
@@ -55,12 +71,6 @@ func nameTrouble(name string) string {
 		return "is not valid UTF-8"
 	case strings.ContainsFunc(name, unprintable):
 		return "holds a control character"
-	case strings.HasSuffix(name, ".") || strings.HasSuffix(name, " "):
-		return "ends with a dot or a space"
-	case strings.Contains(name, ":"):
-		return "holds a colon"
-	case deviceName(name):
-		return "is the name of a device on some systems"
 	}
 	return ""
 }

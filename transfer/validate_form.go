@@ -87,7 +87,7 @@ func (p *FormPart) normalize(f *Form, number int) *Error {
 	if p.Source == "" {
 		return nil
 	}
-	location, err := ParseDestination(p.Source, formField)
+	location, err := ParseSource(p.Source, formField)
 	p.Source = location.String()
 	return err
 }

@@ -50,7 +50,7 @@ func checkBodySource(s *Spec) *Error {
 	default:
 		return invalid(CodeBody, "bodySource", "a body goes with POST, PUT or PATCH")
 	}
-	location, err := ParseDestination(s.BodySource, "bodySource")
+	location, err := ParseSource(s.BodySource, "bodySource")
 	s.BodySource = location.String()
 	return err
 }

@@ -58,7 +58,7 @@ func normalizeUploadEnds(s *Spec) *Error {
 	case s.Source == "":
 		return invalid(CodeDestInvalid, "source", "an upload needs a source or a form")
 	}
-	near, err := ParseDestination(s.Source, "source")
+	near, err := ParseSource(s.Source, "source")
 	s.Source = near.String()
 	return err
 }

@@ -8,9 +8,9 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"godwit/client"
 	pb "godwit/protos/godwit/v1"
@@ -57,7 +57,8 @@ func nextStep(t *pb.Transfer, same, start bool) step {
 		switch {
 		case !same:
 			return dropAndAnother
-		case start:
+		case start && t.GetError().GetCode() != string(transfer.CodeMaybeDuplicate):
+			// What must not be repeated is not, because a command is.
 			return retryIt
 		}
 		return follow
@@ -128,7 +129,7 @@ func (q *acquirer) acquire(ctx context.Context, want *pb.Transfer) (acquired, er
 func (q *acquirer) createOrGet(ctx context.Context, want *pb.Transfer) (got *pb.Transfer, same bool, err error) {
 	got, err = q.s.Create(ctx, want, q.start)
 	if client.CodeOf(err) != string(transfer.CodeIDConflict) {
-		return got, err != nil || !q.s.sourceChanged(got, time.Now()), err
+		return got, err != nil || !q.s.sourceChanged(got), err
 	}
 	got, err = q.s.Get(ctx, want.GetId())
 	return got, false, err
@@ -166,28 +167,29 @@ func waysOut(id string) string {
 		"  or end it, which removes its bytes: godwit transfer cancel %s; or choose another --id.", id, id)
 }
 
-// sourceChanged tells that a file of this machine was written to after its upload
-// was created, which sends what there was then and nothing else.
-func (s *session) sourceChanged(t *pb.Transfer, now time.Time) bool {
+// sourceChanged tells that a file of this machine is not what it was when its
+// upload was created, which sends what there was then and nothing else.
+func (s *session) sourceChanged(t *pb.Transfer) bool {
 	if !s.embedded() || t.GetDirection() != pb.Transfer_UPLOAD {
 		return false
 	}
-	sources := []string{t.GetSource().GetUrl()}
 	for _, p := range t.GetUpload().GetForm().GetParts() {
-		sources = append(sources, p.GetSource().GetUrl())
-	}
-	for _, source := range sources {
-		path, isFile := strings.CutPrefix(source, "file://")
-		if !isFile {
-			continue
-		}
-		info, err := os.Stat(path)
-		// A time in the future says nothing.
-		if err == nil && info.ModTime().After(t.GetCreateTime().AsTime()) && !info.ModTime().After(now) {
+		if fileChanged(p.GetSource().GetUrl(), p.GetSourceTime(), -1) {
 			return true
 		}
 	}
-	return false
+	return fileChanged(t.GetSource().GetUrl(), t.GetUpload().GetSourceTime(), t.GetProgress().GetBytesTotal())
+}
+
+// fileChanged tells that there is a file at a source, with another time or size;
+// -1 is a size that is not known.
+func fileChanged(source string, modified *timestamppb.Timestamp, size int64) bool {
+	path, isFile := strings.CutPrefix(source, "file://")
+	if !isFile || modified == nil {
+		return false
+	}
+	info, err := os.Stat(path)
+	return err == nil && (!info.ModTime().Equal(modified.AsTime()) || size >= 0 && info.Size() != size)
 }
 
 // resultInPlace tells whether the result is there and as long as it was. Files

@@ -36,6 +36,7 @@ func TestNextStep(t *testing.T) {
 		{paused(pb.Transfer_APPLICATION), false, true, refuse},
 		{in(pb.Transfer_FAILED), true, true, retryIt},
 		{in(pb.Transfer_FAILED), true, false, follow},
+		{&pb.Transfer{Status: pb.Transfer_FAILED, Error: &pb.Error{Code: "upload.maybe_duplicate"}}, true, true, follow},
 		{in(pb.Transfer_FAILED), false, true, dropAndAnother},
 		{in(pb.Transfer_CANCELED), true, true, another},
 		{in(pb.Transfer_CANCELED), false, true, another},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -23,6 +24,8 @@ const (
 	nameWidth = 24
 	// barWidth bounds the bar itself in characters.
 	barWidth = 32
+	// barInterval is how often what is watched live is drawn.
+	barInterval = 200 * time.Millisecond
 	// totalPriority puts the total below all bars.
 	totalPriority = 1 << 20
 )
@@ -61,7 +64,7 @@ type view struct {
 func newBars(w io.Writer, expected int) *bars {
 	s := &bars{
 		w: w, drawn: map[string]*bar{}, sum: newTally(expected),
-		p: mpb.New(mpb.WithOutput(w), mpb.WithWidth(barWidth), mpb.WithRefreshRate(200*time.Millisecond)),
+		p: mpb.New(mpb.WithOutput(w), mpb.WithWidth(barWidth), mpb.WithRefreshRate(barInterval)),
 	}
 	if expected > 1 {
 		s.totalText.Store(new(string))
@@ -146,7 +149,8 @@ func (v *view) right() string {
 	text := fmt.Sprintf(" %-20s", amount(v.t))
 	switch v.t.GetStatus() {
 	case pb.Transfer_RUNNING:
-		text += fmt.Sprintf(" %11s  %-10s", rateText(&v.meter), etaText(&v.meter, v.t))
+		pace := fmt.Sprintf("%11s  %-10s", rateText(&v.meter), etaText(&v.meter, v.t))
+		text += fmt.Sprintf(" %-23s", cmp.Or(answerDue(v.t), pace))
 	case pb.Transfer_COMPLETED:
 		text += fmt.Sprintf(" %11s  %-10s", "", "done")
 	default:

@@ -207,7 +207,7 @@ func (g *getCommand) report(ctx context.Context, s *session, all []*outcome, ela
 		}
 	}
 	if ctx.Err() != nil {
-		g.howToGoOn(s, "", context.Cause(ctx))
+		g.howToGoOn(s, nil, context.Cause(ctx))
 		return context.Cause(ctx)
 	}
 	g.reportFailures(failed)

@@ -86,6 +86,9 @@ func adviceOf(err error, m *pb.Error) string {
 	if own := (*failure)(nil); errors.As(err, &own) && own.advice != "" {
 		return own.advice
 	}
+	if better := (*advised)(nil); errors.As(err, &better) {
+		return better.advice
+	}
 	if m.GetCode() == client.CodeUnreachable && strings.Contains(m.GetMessage(), "certificate") {
 		return "Name the authority that the server's certificate comes from with --tls-ca."
 	}

@@ -56,7 +56,7 @@ func (j *job) one(ctx context.Context, s *session, want *pb.Transfer) error {
 	started := time.Now()
 	found, err := q.acquire(ctx, want)
 	if err != nil {
-		j.howToGoOn(s, want.GetId(), err)
+		j.howToGoOn(s, want, err)
 		return err
 	}
 	if secret := found.t.GetResolver().GetSecret(); secret != "" {
@@ -73,7 +73,7 @@ func (j *job) one(ctx context.Context, s *session, want *pb.Transfer) error {
 	last, err := followOne(ctx, s, found.t, d)
 	d.close()
 	if err != nil {
-		j.howToGoOn(s, last.GetId(), err)
+		j.howToGoOn(s, last, err)
 		return err
 	}
 	return j.finish(last, time.Since(started), position(last)-before)
@@ -116,7 +116,7 @@ func (j *job) finish(t *pb.Transfer, elapsed time.Duration, fetched int64) error
 		if !j.quiet.quiet && j.a.format == formatTable {
 			j.whereTheAnswerIs(j.a.stderr, t)
 		}
-		return err
+		return j.advise(t, err)
 	}
 	return j.a.print(t, func(w io.Writer) {
 		if !j.quiet.quiet {
@@ -126,18 +126,20 @@ func (j *job) finish(t *pb.Transfer, elapsed time.Duration, fetched int64) error
 	})
 }
 
-// howToGoOn tells a person whose command stopped waiting how to come back. The
-// id is empty after a batch.
-func (j *job) howToGoOn(s *session, id string, err error) {
+// howToGoOn tells a person whose command stopped waiting how to come back. After
+// a batch there is no transfer.
+func (j *job) howToGoOn(s *session, t *pb.Transfer, err error) {
 	if !unfinished(err) || j.quiet.quiet || j.a.format == formatJSON {
 		return
 	}
 	switch {
+	case s.embedded() && cutOff(t):
+		fmt.Fprintln(j.a.stderr, "The request was cut off, and may have been carried out: look at the server. This command does not repeat it.")
 	case !s.embedded():
-		fmt.Fprintf(j.a.stderr, "The transfer goes on. To watch it: %s\n", quoteAll(j.command("watch", id)))
-	case j.once && id == "":
+		fmt.Fprintf(j.a.stderr, "The transfer goes on. To watch it: %s\n", quoteAll(j.command("watch", t.GetId())))
+	case j.once && t.GetId() == "":
 	case j.once:
-		fmt.Fprintf(j.a.stderr, "The transfer can be resumed. To go on: %s\n", quoteAll(j.command("watch", id)))
+		fmt.Fprintf(j.a.stderr, "The transfer can be resumed. To go on: %s\n", quoteAll(j.command("watch", t.GetId())))
 	default:
 		fmt.Fprintf(j.a.stderr, "The transfer can be resumed. To go on: %s\n", sameCommand(j.a.args))
 	}

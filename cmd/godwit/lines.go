@@ -85,7 +85,9 @@ func (l *lines) showOne(t *pb.Transfer) {
 
 func (l *lines) progress(t *pb.Transfer, m *meter) {
 	parts := []string{strings.TrimSpace(percent(t)), amount(t)}
-	if m.known {
+	if due := answerDue(t); due != "" {
+		parts = append(parts, due)
+	} else if m.known {
 		parts = append(parts, rateText(m), etaText(m, t))
 	}
 	if node := t.GetOwner().GetNode(); node != "" {

@@ -114,3 +114,32 @@ func TestLinesOfMany(t *testing.T) {
 		t.Errorf("got\n%s", got)
 	}
 }
+
+// An upload that has sent everything is not standing still.
+func TestAnswerDue(t *testing.T) {
+	running := func(direction pb.Transfer_Direction, inFlight, size int64) *pb.Transfer {
+		return &pb.Transfer{
+			Id: "a", Direction: direction, Status: pb.Transfer_RUNNING,
+			Progress: &pb.Progress{BytesInFlight: inFlight, BytesTotal: &size},
+		}
+	}
+	const words = "awaiting the answer"
+	for _, tc := range []struct {
+		t    *pb.Transfer
+		want bool
+	}{
+		{running(pb.Transfer_UPLOAD, 5, 5), true},
+		{running(pb.Transfer_UPLOAD, 4, 5), false},
+		{running(pb.Transfer_UPLOAD, 0, 0), false},
+		{running(pb.Transfer_DOWNLOAD, 5, 5), false},
+	} {
+		var out strings.Builder
+		newLines(&out, 1, time.Second, time.Now).show(tc.t)
+		v := view{t: tc.t}
+		for where, text := range map[string]string{"line": out.String(), "bar": v.right()} {
+			if strings.Contains(text, words) != tc.want {
+				t.Errorf("%s of %v: %q", where, tc.t, text)
+			}
+		}
+	}
+}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,6 +27,7 @@ type uploadFlags struct {
 	specFlags
 	form                  []string
 	related               bool
+	keyGiven              bool
 	protocol, key         string
 	repeatUnsafe          bool
 	digestHeaders, expect bool
@@ -38,7 +38,7 @@ type uploadFlags struct {
 func (f *uploadFlags) add(cmd *cobra.Command) {
 	f.specFlags.add(cmd, "HTTP method (default PUT; POST for a form and --protocol post)")
 	fs := cmd.Flags()
-	fs.StringArrayVarP(&f.form, "form", "F", nil, "part of a form: `name=value`, name=@path for a file, name=<path for the text in one; ;type= and ;filename= may follow (repeat)")
+	fs.StringArrayVarP(&f.form, "form", "F", nil, "part of a form: `name=value`, name=@path for a file, name=<path for the text in one; may end with ;type=MEDIATYPE and ;filename=NAME (repeat)")
 	fs.BoolVar(&f.related, "form-related", false, "send the parts as multipart/related; their names may be empty")
 	words := make([]string, len(transfer.Protocols))
 	for i, p := range transfer.Protocols {
@@ -47,9 +47,9 @@ func (f *uploadFlags) add(cmd *cobra.Command) {
 	addWord(cmd, &f.protocol, "protocol", "", "how the bytes are carried (default auto: the server is asked)", words...)
 	fs.StringVar(&f.key, "idempotency-key", "", "`key` by which the server notices a repetition; it makes a POST safe to repeat")
 	fs.BoolVar(&f.repeatUnsafe, "repeat-unsafe", false, "repeat a request that may have been carried out, although it may then be so twice")
-	fs.BoolVar(&f.digestHeaders, "digest-headers", false, "send Content-Digest and Repr-Digest")
+	fs.BoolVar(&f.digestHeaders, "digest-headers", false, "send the SHA-256 along, in Content-Digest and Repr-Digest (put, post, ietf) or Upload-Checksum (tus)")
 	fs.BoolVar(&f.expect, "expect", false, "ask for leave with Expect: 100-continue before the content is sent")
-	fs.StringVar(&f.presigned, "presigned", "", "JSON `file` with partUrls, completeUrl, abortUrl and objectUrl, for --protocol s3-presigned")
+	fs.StringVar(&f.presigned, "presigned", "", "JSON `file` with the signed URLs for s3-presigned: partUrls, completeUrl, abortUrl and objectUrl")
 	fs.Var(&f.partSize, "part-size", "bytes of one request, such as 16M, where there are several (default automatic)")
 }
 
@@ -58,20 +58,34 @@ func newPut(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "put [SRC] URL",
 		Short: "Upload a file or a form, and go on where it was when run again",
-		Long: `Upload SRC to URL: a path, file:///path, s3://bucket/key, or - for standard input.
+		Long: `Upload SRC to URL. SRC is a path, file:///path, s3://bucket/key, or - for standard
+input, which is kept whole before anything is sent. URL is that of the file to be,
+not of a folder, or the one at which the server makes uploads (tus, ietf, gcs).
 With --form there is no SRC: the parts given make a multipart body.
 
 The same command, run again after an interruption or a crash, goes on where it
 was, as far as the server lets it; when everything has arrived it says so. What
 the server answered is read with godwit transfer cat. Without --server this
-process does the work; with it the files are those of the server's machine.`,
+process does the work; with it the files are those of the server's machine.
+
+Protocols: auto asks the server with OPTIONS, and takes tus or ietf where these
+are offered, otherwise put, or post for a form. put and post send everything in
+one request, and begin again when it is cut off. The others go on from what the
+server has: tus, ietf, gcs (a resumable session of Google Cloud Storage),
+content-range (PUTs of parts), and s3-presigned (a multipart upload whose URLs
+are in the file of --presigned).
+
+A POST that may have been carried out is not made again, not even by the same
+command, without an --idempotency-key or --repeat-unsafe.`,
 		Example: `  godwit put big.iso https://example.com/uploads/big.iso
   godwit put big.iso https://tus.example.com/files/ --protocol tus
   godwit put --form title=Holiday --form 'file=@film.mp4;type=video/mp4' https://example.com/form
+  godwit put --server http://127.0.0.1:7480 --detach /srv/files/big.iso https://example.com/big.iso
   tar c folder | godwit put - https://example.com/folder.tar`,
 		Args: arguments(0, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p.spec.retriesGiven = cmd.Flags().Changed("retries")
+			p.spec.keyGiven = cmd.Flags().Changed("idempotency-key")
 			p.named = p.spec.id != ""
 			return p.run(cmd.Context(), args)
 		},
@@ -93,7 +107,7 @@ func (p *putCommand) run(ctx context.Context, args []string) error {
 					return err
 				}
 			}
-			return p.one(ctx, s, t)
+			return p.whoseFile(p.one(ctx, s, t))
 		})
 	})
 }
@@ -103,6 +117,9 @@ func (p *putCommand) run(ctx context.Context, args []string) error {
 func (p *putCommand) request(args []string) (*pb.Transfer, error) {
 	source, url, err := p.ends(args)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.spec.settleProtocol(); err != nil {
 		return nil, err
 	}
 	t := p.spec.common()
@@ -137,12 +154,29 @@ func (p *putCommand) request(args []string) (*pb.Transfer, error) {
 	return t, p.setID(t)
 }
 
+// settleProtocol looks at what belongs to one protocol, or to a request that may be
+// repeated.
+func (f *uploadFlags) settleProtocol() error {
+	presigned := string(transfer.ProtocolS3)
+	switch {
+	case f.keyGiven && f.key == "":
+		return usagef("--idempotency-key is empty")
+	case f.presigned == "" && f.protocol == presigned:
+		return usagef("--protocol s3-presigned needs --presigned FILE, with the signed URLs")
+	case f.presigned != "" && f.protocol == "":
+		f.protocol = presigned
+	}
+	return nil
+}
+
 // ends takes the arguments apart; the source of a form is "".
 func (p *putCommand) ends(args []string) (source, url string, err error) {
 	form := len(p.spec.form) > 0
 	switch {
 	case form && len(args) == 2:
 		return "", "", usagef("with --form there is no SRC: godwit put --form … URL")
+	case form && len(args) == 0:
+		return "", "", usagef("an argument is missing: godwit put --form … URL")
 	case len(args) == 0, !form && len(args) == 1:
 		return "", "", usagef("an argument is missing: godwit put SRC URL")
 	case p.spec.related && !form:
@@ -169,48 +203,12 @@ func (p *putCommand) setID(t *pb.Transfer) error {
 		t.Id = transfer.DeriveID(formIdentity(form), url)
 		return nil
 	}
-	source, e := transfer.ParseDestination(t.GetSource().GetUrl(), "source")
+	source, e := transfer.ParseSource(t.GetSource().GetUrl(), "source")
 	if e != nil {
 		return e
 	}
 	t.Id = transfer.DeriveID(source.String(), url)
 	return nil
-}
-
-// spool has the server keep what comes from standard input.
-func (p *putCommand) spool(ctx context.Context, s *session, t *pb.Transfer) error {
-	url, _, err := s.Spool(ctx, interruptible{ctx: ctx, r: p.a.stdin})
-	if err != nil {
-		return err
-	}
-	t.Source, t.Upload.Spooled = &pb.Endpoint{Url: url}, true
-	return nil
-}
-
-// interruptible stops waiting for a reader when its context ends. Such a reader
-// must not be used any more.
-type interruptible struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (i interruptible) Read(p []byte) (int, error) {
-	type result struct {
-		n   int
-		err error
-	}
-	own := make([]byte, len(p))
-	done := make(chan result, 1)
-	go func() {
-		n, err := i.r.Read(own)
-		done <- result{n, err}
-	}()
-	select {
-	case r := <-done:
-		return copy(p, own[:r.n]), r.err
-	case <-i.ctx.Done():
-		return 0, context.Cause(i.ctx)
-	}
 }
 
 // place makes a source a URL: relative paths are those of the current folder. A
@@ -257,7 +255,14 @@ func checkSource(path string) error {
 			code: string(transfer.CodePathInvalid), message: path + " is no regular file", advice: "Pipe it: godwit put - URL.",
 		}
 	}
-	return nil
+	f, err := os.Open(path)
+	if err != nil {
+		return &failure{
+			code: string(transfer.CodeStoreDenied), message: path + " cannot be read: " + reason(err),
+			advice: "Check the permissions of the file.", err: err,
+		}
+	}
+	return f.Close()
 }
 
 // readPresigned never repeats a value in an error: the URLs are signed.

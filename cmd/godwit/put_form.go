@@ -24,7 +24,10 @@ func (f *uploadFlags) makeForm(stdin io.Reader, local bool) (*pb.Form, error) {
 		part, err := parsePart(text, stdin, local)
 		if err != nil {
 			m := describe(err)
-			return nil, &failure{code: m.GetCode(), message: fmt.Sprintf("part %d of the form: %s", i+1, m.GetMessage()), err: err}
+			return nil, &failure{
+				code: m.GetCode(), message: fmt.Sprintf("part %d of the form: %s", i+1, m.GetMessage()),
+				advice: adviceOf(err, m), err: err,
+			}
 		}
 		form.Parts = append(form.Parts, part)
 	}

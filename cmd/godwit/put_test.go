@@ -164,15 +164,17 @@ func TestPutIDs(t *testing.T) {
 
 func TestSourceChanged(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "x")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("content"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	now := time.Now()
-	upload := func(created time.Time) *pb.Transfer {
-		return &pb.Transfer{Direction: pb.Transfer_UPLOAD, Source: &pb.Endpoint{Url: "file://" + file}, CreateTime: timestamppb.New(created)}
+	noted := time.Now().Add(-time.Hour)
+	source := &pb.Endpoint{Url: "file://" + file}
+	upload := func(size int64, u *pb.Upload) *pb.Transfer {
+		return &pb.Transfer{Direction: pb.Transfer_UPLOAD, Source: source, Upload: u, Progress: &pb.Progress{BytesTotal: &size}}
 	}
-	form := upload(now.Add(-time.Hour))
-	form.Upload = &pb.Upload{Form: &pb.Form{Parts: []*pb.FormPart{{Text: "x"}, {Source: form.GetSource()}}}}
+	at := timestamppb.New(noted)
+	whole := upload(7, &pb.Upload{SourceTime: at})
+	form := upload(100, &pb.Upload{Form: &pb.Form{Parts: []*pb.FormPart{{Text: "x"}, {Source: source, SourceTime: at}}}})
 	form.Source = nil
 	local, remote := &session{node: &membership{}}, &session{}
 	for name, tc := range map[string]struct {
@@ -181,17 +183,20 @@ func TestSourceChanged(t *testing.T) {
 		written time.Time
 		want    bool
 	}{
-		"before":        {local, upload(now.Add(-time.Hour)), now.Add(-2 * time.Hour), false},
-		"after":         {local, upload(now.Add(-time.Hour)), now.Add(-time.Minute), true},
-		"in the future": {local, upload(now.Add(-time.Hour)), now.Add(time.Hour), false},
-		"of a form":     {local, form, now.Add(-time.Minute), true},
-		"of the server": {remote, upload(now.Add(-time.Hour)), now.Add(-time.Minute), false},
-		"of a download": {local, &pb.Transfer{Source: &pb.Endpoint{Url: "file://" + file}}, now.Add(-time.Minute), false},
+		"as noted":           {local, whole, noted, false},
+		"since":              {local, whole, noted.Add(time.Minute), true},
+		"before":             {local, whole, noted.Add(-time.Minute), true},
+		"with another size":  {local, upload(6, whole.GetUpload()), noted, true},
+		"when is not known":  {local, upload(6, nil), noted.Add(time.Minute), false},
+		"as noted of a form": {local, form, noted, false},
+		"since of a form":    {local, form, noted.Add(time.Minute), true},
+		"of the server":      {remote, whole, noted.Add(time.Minute), false},
+		"of a download":      {local, &pb.Transfer{Source: source}, noted, false},
 	} {
 		if err := os.Chtimes(file, tc.written, tc.written); err != nil {
 			t.Fatal(err)
 		}
-		if got := tc.s.sourceChanged(tc.t, now); got != tc.want {
+		if got := tc.s.sourceChanged(tc.t); got != tc.want {
 			t.Errorf("written to %s: %v", name, got)
 		}
 	}
@@ -239,5 +244,68 @@ func TestUploadInWords(t *testing.T) {
 	up.Id = "x"
 	if j.whereTheAnswerIs(&b, up); b.String() != "The answer has 70.0 KiB: godwit transfer cat x --data-dir '/my data'\n" {
 		t.Error(b.String())
+	}
+}
+
+// Reading is told of every five seconds, or in place on a terminal, which is left
+// empty.
+func TestKeeping(t *testing.T) {
+	for _, tc := range []struct {
+		inPlace bool
+		step    time.Duration
+		want    string
+	}{
+		{false, 4 * time.Second, "standard input:        8 B kept, to be sent when it ends\nstandard input:       12 B kept, to be sent when it ends\n"},
+		{
+			true, 150 * time.Millisecond, "standard input:        8 B kept, to be sent when it ends\r" +
+				"standard input:       12 B kept, to be sent when it ends\r" + strings.Repeat(" ", 62) + "\r",
+		},
+		{true, time.Millisecond, ""},
+	} {
+		var out strings.Builder
+		now := time.Unix(0, 0)
+		k := &keeping{r: strings.NewReader("12345678abcd"), w: &out, inPlace: tc.inPlace, began: now, now: func() time.Time {
+			now = now.Add(tc.step)
+			return now
+		}}
+		for p := make([]byte, 4); ; {
+			if _, err := k.Read(p); err != nil {
+				break
+			}
+		}
+		k.end()
+		if got := out.String(); got != tc.want {
+			t.Errorf("%+v: %q", tc, got)
+		}
+	}
+}
+
+func TestCutOff(t *testing.T) {
+	running := func(method, protocol string, change func(*pb.Upload)) *pb.Transfer {
+		u := &pb.Upload{ChosenProtocol: protocol}
+		if change != nil {
+			change(u)
+		}
+		return &pb.Transfer{Direction: pb.Transfer_UPLOAD, Status: pb.Transfer_RUNNING, Method: method, Upload: u}
+	}
+	queued := running("POST", "post", nil)
+	queued.Status = pb.Transfer_QUEUED
+	for name, tc := range map[string]struct {
+		t    *pb.Transfer
+		want bool
+	}{
+		"POST":            {running("POST", "post", nil), true},
+		"PATCH":           {running("PATCH", "put", nil), true},
+		"PUT":             {running("PUT", "put", nil), false},
+		"with a key":      {running("POST", "post", func(u *pb.Upload) { u.IdempotencyKey = "k" }), false},
+		"may be repeated": {running("POST", "post", func(u *pb.Upload) { u.RepeatUnsafe = true }), false},
+		"tus":             {running("POST", "tus", nil), false},
+		"not begun":       {queued, false},
+		"a download":      {&pb.Transfer{Status: pb.Transfer_RUNNING, Method: "POST"}, false},
+		"a batch":         {nil, false},
+	} {
+		if got := cutOff(tc.t); got != tc.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }

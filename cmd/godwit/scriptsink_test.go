@@ -43,6 +43,8 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	status := int(s.status.Load())
 	switch {
+	case status == cut:
+		panic(http.ErrAbortHandler)
 	case err != nil:
 		status = http.StatusInternalServerError
 	case status == 0:
@@ -52,7 +54,11 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s with %d bytes, %s, key %q\n", r.Method, len(body), r.Header.Get("Content-Type"), r.Header.Get("Idempotency-Key"))
 }
 
-// commandSink makes the sink answer with a status: sink status N; 0 for 201.
+// cut in place of a status breaks the connection after the body.
+const cut = 1
+
+// commandSink makes the sink answer with a status: sink status N; 0 for 201, 1 for
+// no answer.
 func commandSink(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 || args[0] != "status" {
 		ts.Fatalf("usage: sink status N")

@@ -67,9 +67,10 @@ func (f *specFlags) add(cmd *cobra.Command, method string) {
 	addWord(cmd, &f.priority, "priority", "", "order among waiting transfers", "low", "default", "high")
 	addWord(cmd, &f.cost, "cost-policy", "", "over which networks it may run", "default", "unrestricted-only", "always")
 	fs.Int32SliceVar(&f.recoverable, "recoverable", nil, "HTTP `status` that pauses instead of failing (repeat)")
-	fs.StringVar(&f.resolver, "resolver", "", "`URL` that is asked for another URL or headers after such a status")
+	fs.Lookup("recoverable").DefValue = "" // not "[]"
+	fs.StringVar(&f.resolver, "resolver", "", "`URL` that is asked for another URL or headers after a --recoverable status")
 	fs.StringVar(&f.resolverSecret, "resolver-secret-file", "", "`file` with the secret that signs what is asked (default: one is made)")
-	fs.DurationVar(&f.attentionTTL, "attention-ttl", 0, "fail when nobody attends to such a status in this time (default 168h)")
+	fs.DurationVar(&f.attentionTTL, "attention-ttl", 0, "fail when nobody attends to a --recoverable status in this time (default 168h)")
 	fs.Var(&f.limitRate, "limit-rate", "bytes a second, such as 10M (default no limit)")
 	fs.Int32Var(&f.connections, "connections", 0, "connections at most (default automatic)")
 	fs.Int32Var(&f.retries, "retries", transfer.DefaultRetries, "tries in a row that may fail without progress")
@@ -241,10 +242,14 @@ func readBody(name string, stdin io.Reader) ([]byte, error) {
 
 // unreadable says which flag named a file that cannot be read.
 func unreadable(flag string, err error) error {
-	cause := err
+	return &failure{code: codeFile, message: fmt.Sprintf("%s: the file cannot be read: %s", flag, reason(err)), err: err}
+}
+
+// reason is what the system said about a file, without the operation and the path.
+func reason(err error) string {
 	var path *os.PathError
 	if errors.As(err, &path) {
-		cause = path.Err
+		err = path.Err
 	}
-	return &failure{code: codeFile, message: fmt.Sprintf("%s: the file cannot be read: %v", flag, cause), err: err}
+	return err.Error()
 }

@@ -19,7 +19,7 @@ func summary(t *pb.Transfer, elapsed time.Duration, fetched int64) string {
 		return strings.Join(append(words, "skipped: it exists"), "  ")
 	}
 	if t.GetDirection() == pb.Transfer_UPLOAD {
-		words = append(words, fmt.Sprintf("answer %d", t.GetResponse().GetStatusCode()))
+		words = append(words, answered(t))
 	}
 	words = append(words, pace(elapsed, fetched))
 	if n := t.GetAttempts() - 1; n > 0 {
@@ -32,6 +32,17 @@ func summary(t *pb.Transfer, elapsed time.Duration, fetched int64) string {
 		words = append(words, "may have arrived twice")
 	}
 	return strings.Join(words, "  ")
+}
+
+// answered is the status of an upload's last answer, and who gave it where that is
+// not the destination: the upload's own URL, or the end of redirects.
+func answered(t *pb.Transfer) string {
+	r := t.GetResponse()
+	text := fmt.Sprintf("answer %d", r.GetStatusCode())
+	if url := r.GetActualUrl(); url != "" && url != t.GetDestination().GetUrl() {
+		text += " from " + shown(url)
+	}
+	return text
 }
 
 func sums(t *pb.Transfer) []string {

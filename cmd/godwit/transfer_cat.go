@@ -14,8 +14,11 @@ func newTransferCat(a *app) *cobra.Command {
 	var offset bytesFlag
 	cmd := &cobra.Command{
 		Use:   "cat ID",
-		Short: "Write the result to standard output, following the transfer to its end",
-		Args:  arguments(1, 1),
+		Short: "Write the result, or the answer to an upload, to standard output",
+		Long: `Write the result to standard output, following the transfer to its end. Of an
+upload that is what the server answered last, its first 64 KiB: of one that has
+not ended it is waited for.`,
+		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), t, func(s *session) error {
 				r := s.Read(cmd.Context(), args[0], int64(offset))

@@ -12,8 +12,8 @@ func newTransferRm(a *app) *cobra.Command {
 		Use:   "rm ID...",
 		Short: "Delete transfers that have ended; their results stay",
 		Long: `Delete transfers that have ended, with the bytes that a failed one keeps to be
-retried. What was published stays. A transfer that has not ended is canceled
-first.`,
+retried. What was published or has been sent stays. A transfer that has not ended is
+canceled first.`,
 		Args: arguments(1, -1),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			return a.with(cmd.Context(), t, func(s *session) error {

@@ -30,8 +30,9 @@ func newTransferSet(a *app) *cobra.Command {
 		Long: `Change transfers that have not ended. URL and headers change only while a transfer
 does not run: pause it first. A header given takes the place of those of its name.
 From a changed URL a download goes on where it was if the content is the same, and
-begins again otherwise; an upload keeps what the same server has of it. An empty --group leaves the group; --completion-group joins
-another one when the one before has ended.`,
+begins again otherwise; an upload keeps what the same server has of it. An empty
+--group leaves the group; --completion-group joins another one when the one before
+has ended.`,
 		Example: `  godwit transfer set 01J… --limit-rate 10M
   godwit transfer set 01J… --url https://example.com/big.iso?token=…`,
 		Args: arguments(1, -1),

@@ -71,6 +71,14 @@ func etaText(m *meter, t *pb.Transfer) string {
 	return "ETA " + shortDuration(left)
 }
 
+// answerDue is the word for an upload that has sent everything; else it is "".
+func answerDue(t *pb.Transfer) string {
+	if n := total(t); t.GetDirection() == pb.Transfer_UPLOAD && t.GetStatus() == pb.Transfer_RUNNING && n > 0 && position(t) >= n {
+		return "awaiting the answer"
+	}
+	return ""
+}
+
 // shortDuration has two units at most: 12s, 1m50s, 3h20m, 4d6h.
 func shortDuration(d time.Duration) string {
 	d = d.Round(time.Second)

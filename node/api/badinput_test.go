@@ -122,6 +122,11 @@ func TestBadInput(t *testing.T) {
 		{"chosen reason", "CreateTransfer", sending(`"chosenReason":"CANARY"`), transfer.CodeField, "transfer.upload.chosenReason"},
 		{"maybe duplicate", "CreateTransfer", sending(`"maybeDuplicate":true`), transfer.CodeField, "transfer.upload.maybeDuplicate"},
 		{"expiry", "CreateTransfer", sending(`"expireTime":"2026-05-04T03:02:01Z"`), transfer.CodeField, "transfer.upload.expireTime"},
+		{"time of a source", "CreateTransfer", sending(`"sourceTime":"2026-05-04T03:02:01Z"`), transfer.CodeField, "transfer.upload.sourceTime"},
+		{
+			"time of a part", "CreateTransfer", sending(`"form":{"parts":[{"name":"a","sourceTime":"2026-05-04T03:02:01Z"}]}`),
+			transfer.CodeField, "transfer.upload.form.parts.sourceTime",
+		},
 		{"unknown field of an upload", "CreateTransfer", sending(`"x":"CANARY"`), transfer.CodeJSON, "transfer.upload.x"},
 		{"unknown field of a part", "CreateTransfer", sending(`"form":{"parts":[{"name":"a","file":"CANARY"}]}`), transfer.CodeJSON, "transfer.upload.form.parts[0].file"},
 		{"form is a list", "CreateTransfer", sending(`"form":[]`), transfer.CodeJSON, "transfer.upload.form"},

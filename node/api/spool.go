@@ -95,6 +95,9 @@ const patientBuffer = 64 << 10
 // as it likes, but every piece must come in time.
 func patient(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	body := &patientBody{body: r.Body, deadline: http.NewResponseController(w)}
+	// The server's own request keeps its body: by that it sees that the body was
+	// not read to its end, and leaves the client time to read why.
+	r = r.WithContext(r.Context())
 	r.Body = struct {
 		io.Reader
 		io.Closer

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -159,5 +161,22 @@ func TestSpooledIsBounded(t *testing.T) {
 	var e *transfer.Error
 	if n != 0 || !errors.As(err, &e) || e.Code != transfer.CodeTooLarge {
 		t.Errorf("beyond: %d, %v", n, err)
+	}
+}
+
+// The HTTP server sees by its own request that the body was not read to its end;
+// only then it waits for the client to read why.
+func TestPatientLeavesTheServersRequest(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("content"))
+	body, seen := r.Body, ""
+	patient(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		seen = string(b)
+	}), httptest.NewRecorder(), r)
+	if r.Body != body {
+		t.Error("the server's request has another body")
+	}
+	if seen != "content" {
+		t.Errorf("the handler read %q", seen)
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // outputOnlyUpload are the fields of an upload that only the server sets.
-var outputOnlyUpload = []protoreflect.Name{"chosen_protocol", "chosen_reason", "maybe_duplicate", "expire_time"}
+var outputOnlyUpload = []protoreflect.Name{"chosen_protocol", "chosen_reason", "maybe_duplicate", "expire_time", "source_time"}
 
 // expressibleUpload refuses what says nothing in a request: how a download is
 // sent, and what only the server knows.
@@ -18,6 +18,11 @@ func expressibleUpload(m *pb.Transfer) *transfer.Error {
 	}
 	if m.GetDirection() != pb.Transfer_UPLOAD {
 		return unsupported("upload", "it belongs to transfers whose direction is UPLOAD")
+	}
+	for _, part := range m.GetUpload().GetForm().GetParts() {
+		if err := refuseOutputOnly(part, "transfer.upload.form.parts", "source_time"); err != nil {
+			return err
+		}
 	}
 	return refuseOutputOnly(m.GetUpload(), "transfer.upload", outputOnlyUpload...)
 }
@@ -71,6 +76,7 @@ func fromUpload(st *transfer.State) *pb.Upload {
 		ChosenReason:   st.Session.Reason,
 		MaybeDuplicate: st.MaybeDuplicate,
 		ExpireTime:     moment(st.Session.Expires),
+		SourceTime:     moment(o.SourcePin.Modified),
 	}
 }
 
@@ -81,7 +87,7 @@ func fromForm(f *transfer.Form) *pb.Form {
 	}
 	out := &pb.Form{Subtype: f.Subtype, Boundary: f.Boundary}
 	for _, p := range f.Parts {
-		out.Parts = append(out.Parts, &pb.FormPart{Name: p.Name, FileName: p.FileName, Source: end(p.Source)})
+		out.Parts = append(out.Parts, &pb.FormPart{Name: p.Name, FileName: p.FileName, Source: end(p.Source), SourceTime: moment(p.Pin.Modified)})
 	}
 	return out
 }

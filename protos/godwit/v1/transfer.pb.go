@@ -828,7 +828,10 @@ type Upload struct {
 	// Output only: a request was repeated that may have been carried out.
 	MaybeDuplicate bool `protobuf:"varint,11,opt,name=maybe_duplicate,json=maybeDuplicate,proto3" json:"maybe_duplicate,omitempty"`
 	// Output only: when the far side forgets an upload that is not finished.
-	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// Output only: when the source was last written to, as it was noted when the
+	// transfer was created; absent for a form, whose parts have it.
+	SourceTime    *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=source_time,json=sourceTime,proto3" json:"source_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -947,6 +950,13 @@ func (x *Upload) GetExpireTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Upload) GetSourceTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SourceTime
+	}
+	return nil
+}
+
 // Form is a multipart body.
 type Form struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1020,7 +1030,10 @@ type FormPart struct {
 	// Input only.
 	Text string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
 	// file:///abs/path or s3://bucket/key, in place of text.
-	Source        *Endpoint `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`
+	Source *Endpoint `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`
+	// Output only: when the source was last written to, as it was noted when the
+	// transfer was created.
+	SourceTime    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=source_time,json=sourceTime,proto3" json:"source_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1086,6 +1099,13 @@ func (x *FormPart) GetText() string {
 func (x *FormPart) GetSource() *Endpoint {
 	if x != nil {
 		return x.Source
+	}
+	return nil
+}
+
+func (x *FormPart) GetSourceTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SourceTime
 	}
 	return nil
 }
@@ -3249,7 +3269,7 @@ const file_godwit_v1_transfer_proto_rawDesc = "" +
 	"\rSYSTEM_POLICY\x10\x05B\n" +
 	"\n" +
 	"\b_retriesB\x10\n" +
-	"\x0e_expected_size\"\xe9\x03\n" +
+	"\x0e_expected_size\"\xa6\x04\n" +
 	"\x06Upload\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\tR\bprotocol\x12#\n" +
 	"\x04form\x18\x02 \x01(\v2\x0f.godwit.v1.FormR\x04form\x12'\n" +
@@ -3264,17 +3284,21 @@ const file_godwit_v1_transfer_proto_rawDesc = "" +
 	" \x01(\tR\fchosenReason\x12'\n" +
 	"\x0fmaybe_duplicate\x18\v \x01(\bR\x0emaybeDuplicate\x12;\n" +
 	"\vexpire_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime\"g\n" +
+	"expireTime\x12;\n" +
+	"\vsource_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"sourceTime\"g\n" +
 	"\x04Form\x12\x18\n" +
 	"\asubtype\x18\x01 \x01(\tR\asubtype\x12\x1a\n" +
 	"\bboundary\x18\x02 \x01(\tR\bboundary\x12)\n" +
-	"\x05parts\x18\x03 \x03(\v2\x13.godwit.v1.FormPartR\x05parts\"\xa9\x01\n" +
+	"\x05parts\x18\x03 \x03(\v2\x13.godwit.v1.FormPartR\x05parts\"\xe6\x01\n" +
 	"\bFormPart\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
 	"\tfile_name\x18\x02 \x01(\tR\bfileName\x12+\n" +
 	"\aheaders\x18\x03 \x03(\v2\x11.godwit.v1.HeaderR\aheaders\x12\x12\n" +
 	"\x04text\x18\x04 \x01(\tR\x04text\x12+\n" +
-	"\x06source\x18\x05 \x01(\v2\x13.godwit.v1.EndpointR\x06source\"\x87\x01\n" +
+	"\x06source\x18\x05 \x01(\v2\x13.godwit.v1.EndpointR\x06source\x12;\n" +
+	"\vsource_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"sourceTime\"\x87\x01\n" +
 	"\tPresigned\x12\x1b\n" +
 	"\tpart_urls\x18\x01 \x03(\tR\bpartUrls\x12!\n" +
 	"\fcomplete_url\x18\x02 \x01(\tR\vcompleteUrl\x12\x1b\n" +
@@ -3555,60 +3579,62 @@ var file_godwit_v1_transfer_proto_depIdxs = []int32{
 	8,  // 28: godwit.v1.Upload.form:type_name -> godwit.v1.Form
 	10, // 29: godwit.v1.Upload.presigned:type_name -> godwit.v1.Presigned
 	48, // 30: godwit.v1.Upload.expire_time:type_name -> google.protobuf.Timestamp
-	9,  // 31: godwit.v1.Form.parts:type_name -> godwit.v1.FormPart
-	18, // 32: godwit.v1.FormPart.headers:type_name -> godwit.v1.Header
-	17, // 33: godwit.v1.FormPart.source:type_name -> godwit.v1.Endpoint
-	48, // 34: godwit.v1.Attempt.time:type_name -> google.protobuf.Timestamp
-	23, // 35: godwit.v1.Attempt.error:type_name -> godwit.v1.Error
-	49, // 36: godwit.v1.Notification.ttl:type_name -> google.protobuf.Duration
-	20, // 37: godwit.v1.Progress.ranges:type_name -> godwit.v1.Range
-	18, // 38: godwit.v1.Response.headers:type_name -> godwit.v1.Header
-	6,  // 39: godwit.v1.CreateTransferRequest.transfer:type_name -> godwit.v1.Transfer
-	1,  // 40: godwit.v1.ListTransfersRequest.statuses:type_name -> godwit.v1.Transfer.Status
-	47, // 41: godwit.v1.ListTransfersRequest.labels:type_name -> godwit.v1.ListTransfersRequest.LabelsEntry
-	0,  // 42: godwit.v1.ListTransfersRequest.direction:type_name -> godwit.v1.Transfer.Direction
-	6,  // 43: godwit.v1.ListTransfersResponse.transfers:type_name -> godwit.v1.Transfer
-	18, // 44: godwit.v1.UpdateTransferRequest.headers:type_name -> godwit.v1.Header
-	3,  // 45: godwit.v1.UpdateTransferRequest.priority:type_name -> godwit.v1.PriorityClass.Priority
-	4,  // 46: godwit.v1.UpdateTransferRequest.cost_policy:type_name -> godwit.v1.CostClass.CostPolicy
-	18, // 47: godwit.v1.UpdateTransferRequest.append_headers:type_name -> godwit.v1.Header
-	6,  // 48: godwit.v1.WatchTransfersResponse.transfer:type_name -> godwit.v1.Transfer
-	6,  // 49: godwit.v1.ExplainTransferResponse.transfer:type_name -> godwit.v1.Transfer
-	25, // 50: godwit.v1.TransferService.CreateTransfer:input_type -> godwit.v1.CreateTransferRequest
-	26, // 51: godwit.v1.TransferService.GetTransfer:input_type -> godwit.v1.GetTransferRequest
-	27, // 52: godwit.v1.TransferService.ListTransfers:input_type -> godwit.v1.ListTransfersRequest
-	29, // 53: godwit.v1.TransferService.UpdateTransfer:input_type -> godwit.v1.UpdateTransferRequest
-	30, // 54: godwit.v1.TransferService.StartTransfer:input_type -> godwit.v1.StartTransferRequest
-	31, // 55: godwit.v1.TransferService.PauseTransfer:input_type -> godwit.v1.PauseTransferRequest
-	32, // 56: godwit.v1.TransferService.ResumeTransfer:input_type -> godwit.v1.ResumeTransferRequest
-	33, // 57: godwit.v1.TransferService.CancelTransfer:input_type -> godwit.v1.CancelTransferRequest
-	34, // 58: godwit.v1.TransferService.RetryTransfer:input_type -> godwit.v1.RetryTransferRequest
-	35, // 59: godwit.v1.TransferService.AcknowledgeTransfer:input_type -> godwit.v1.AcknowledgeTransferRequest
-	36, // 60: godwit.v1.TransferService.DeleteTransfer:input_type -> godwit.v1.DeleteTransferRequest
-	38, // 61: godwit.v1.TransferService.WatchTransfers:input_type -> godwit.v1.WatchTransfersRequest
-	40, // 62: godwit.v1.TransferService.SpoolSource:input_type -> godwit.v1.SpoolSourceRequest
-	42, // 63: godwit.v1.TransferService.ReadTransfer:input_type -> godwit.v1.ReadTransferRequest
-	44, // 64: godwit.v1.TransferService.ExplainTransfer:input_type -> godwit.v1.ExplainTransferRequest
-	6,  // 65: godwit.v1.TransferService.CreateTransfer:output_type -> godwit.v1.Transfer
-	6,  // 66: godwit.v1.TransferService.GetTransfer:output_type -> godwit.v1.Transfer
-	28, // 67: godwit.v1.TransferService.ListTransfers:output_type -> godwit.v1.ListTransfersResponse
-	6,  // 68: godwit.v1.TransferService.UpdateTransfer:output_type -> godwit.v1.Transfer
-	6,  // 69: godwit.v1.TransferService.StartTransfer:output_type -> godwit.v1.Transfer
-	6,  // 70: godwit.v1.TransferService.PauseTransfer:output_type -> godwit.v1.Transfer
-	6,  // 71: godwit.v1.TransferService.ResumeTransfer:output_type -> godwit.v1.Transfer
-	6,  // 72: godwit.v1.TransferService.CancelTransfer:output_type -> godwit.v1.Transfer
-	6,  // 73: godwit.v1.TransferService.RetryTransfer:output_type -> godwit.v1.Transfer
-	6,  // 74: godwit.v1.TransferService.AcknowledgeTransfer:output_type -> godwit.v1.Transfer
-	37, // 75: godwit.v1.TransferService.DeleteTransfer:output_type -> godwit.v1.DeleteTransferResponse
-	39, // 76: godwit.v1.TransferService.WatchTransfers:output_type -> godwit.v1.WatchTransfersResponse
-	41, // 77: godwit.v1.TransferService.SpoolSource:output_type -> godwit.v1.SpoolSourceResponse
-	43, // 78: godwit.v1.TransferService.ReadTransfer:output_type -> godwit.v1.ReadTransferResponse
-	45, // 79: godwit.v1.TransferService.ExplainTransfer:output_type -> godwit.v1.ExplainTransferResponse
-	65, // [65:80] is the sub-list for method output_type
-	50, // [50:65] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	48, // 31: godwit.v1.Upload.source_time:type_name -> google.protobuf.Timestamp
+	9,  // 32: godwit.v1.Form.parts:type_name -> godwit.v1.FormPart
+	18, // 33: godwit.v1.FormPart.headers:type_name -> godwit.v1.Header
+	17, // 34: godwit.v1.FormPart.source:type_name -> godwit.v1.Endpoint
+	48, // 35: godwit.v1.FormPart.source_time:type_name -> google.protobuf.Timestamp
+	48, // 36: godwit.v1.Attempt.time:type_name -> google.protobuf.Timestamp
+	23, // 37: godwit.v1.Attempt.error:type_name -> godwit.v1.Error
+	49, // 38: godwit.v1.Notification.ttl:type_name -> google.protobuf.Duration
+	20, // 39: godwit.v1.Progress.ranges:type_name -> godwit.v1.Range
+	18, // 40: godwit.v1.Response.headers:type_name -> godwit.v1.Header
+	6,  // 41: godwit.v1.CreateTransferRequest.transfer:type_name -> godwit.v1.Transfer
+	1,  // 42: godwit.v1.ListTransfersRequest.statuses:type_name -> godwit.v1.Transfer.Status
+	47, // 43: godwit.v1.ListTransfersRequest.labels:type_name -> godwit.v1.ListTransfersRequest.LabelsEntry
+	0,  // 44: godwit.v1.ListTransfersRequest.direction:type_name -> godwit.v1.Transfer.Direction
+	6,  // 45: godwit.v1.ListTransfersResponse.transfers:type_name -> godwit.v1.Transfer
+	18, // 46: godwit.v1.UpdateTransferRequest.headers:type_name -> godwit.v1.Header
+	3,  // 47: godwit.v1.UpdateTransferRequest.priority:type_name -> godwit.v1.PriorityClass.Priority
+	4,  // 48: godwit.v1.UpdateTransferRequest.cost_policy:type_name -> godwit.v1.CostClass.CostPolicy
+	18, // 49: godwit.v1.UpdateTransferRequest.append_headers:type_name -> godwit.v1.Header
+	6,  // 50: godwit.v1.WatchTransfersResponse.transfer:type_name -> godwit.v1.Transfer
+	6,  // 51: godwit.v1.ExplainTransferResponse.transfer:type_name -> godwit.v1.Transfer
+	25, // 52: godwit.v1.TransferService.CreateTransfer:input_type -> godwit.v1.CreateTransferRequest
+	26, // 53: godwit.v1.TransferService.GetTransfer:input_type -> godwit.v1.GetTransferRequest
+	27, // 54: godwit.v1.TransferService.ListTransfers:input_type -> godwit.v1.ListTransfersRequest
+	29, // 55: godwit.v1.TransferService.UpdateTransfer:input_type -> godwit.v1.UpdateTransferRequest
+	30, // 56: godwit.v1.TransferService.StartTransfer:input_type -> godwit.v1.StartTransferRequest
+	31, // 57: godwit.v1.TransferService.PauseTransfer:input_type -> godwit.v1.PauseTransferRequest
+	32, // 58: godwit.v1.TransferService.ResumeTransfer:input_type -> godwit.v1.ResumeTransferRequest
+	33, // 59: godwit.v1.TransferService.CancelTransfer:input_type -> godwit.v1.CancelTransferRequest
+	34, // 60: godwit.v1.TransferService.RetryTransfer:input_type -> godwit.v1.RetryTransferRequest
+	35, // 61: godwit.v1.TransferService.AcknowledgeTransfer:input_type -> godwit.v1.AcknowledgeTransferRequest
+	36, // 62: godwit.v1.TransferService.DeleteTransfer:input_type -> godwit.v1.DeleteTransferRequest
+	38, // 63: godwit.v1.TransferService.WatchTransfers:input_type -> godwit.v1.WatchTransfersRequest
+	40, // 64: godwit.v1.TransferService.SpoolSource:input_type -> godwit.v1.SpoolSourceRequest
+	42, // 65: godwit.v1.TransferService.ReadTransfer:input_type -> godwit.v1.ReadTransferRequest
+	44, // 66: godwit.v1.TransferService.ExplainTransfer:input_type -> godwit.v1.ExplainTransferRequest
+	6,  // 67: godwit.v1.TransferService.CreateTransfer:output_type -> godwit.v1.Transfer
+	6,  // 68: godwit.v1.TransferService.GetTransfer:output_type -> godwit.v1.Transfer
+	28, // 69: godwit.v1.TransferService.ListTransfers:output_type -> godwit.v1.ListTransfersResponse
+	6,  // 70: godwit.v1.TransferService.UpdateTransfer:output_type -> godwit.v1.Transfer
+	6,  // 71: godwit.v1.TransferService.StartTransfer:output_type -> godwit.v1.Transfer
+	6,  // 72: godwit.v1.TransferService.PauseTransfer:output_type -> godwit.v1.Transfer
+	6,  // 73: godwit.v1.TransferService.ResumeTransfer:output_type -> godwit.v1.Transfer
+	6,  // 74: godwit.v1.TransferService.CancelTransfer:output_type -> godwit.v1.Transfer
+	6,  // 75: godwit.v1.TransferService.RetryTransfer:output_type -> godwit.v1.Transfer
+	6,  // 76: godwit.v1.TransferService.AcknowledgeTransfer:output_type -> godwit.v1.Transfer
+	37, // 77: godwit.v1.TransferService.DeleteTransfer:output_type -> godwit.v1.DeleteTransferResponse
+	39, // 78: godwit.v1.TransferService.WatchTransfers:output_type -> godwit.v1.WatchTransfersResponse
+	41, // 79: godwit.v1.TransferService.SpoolSource:output_type -> godwit.v1.SpoolSourceResponse
+	43, // 80: godwit.v1.TransferService.ReadTransfer:output_type -> godwit.v1.ReadTransferResponse
+	45, // 81: godwit.v1.TransferService.ExplainTransfer:output_type -> godwit.v1.ExplainTransferResponse
+	67, // [67:82] is the sub-list for method output_type
+	52, // [52:67] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_godwit_v1_transfer_proto_init() }
