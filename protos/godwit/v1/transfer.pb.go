@@ -820,7 +820,8 @@ type Upload struct {
 	ExpectContinue bool `protobuf:"varint,6,opt,name=expect_continue,json=expectContinue,proto3" json:"expect_continue,omitempty"`
 	// Input only; belongs to s3-presigned.
 	Presigned *Presigned `protobuf:"bytes,7,opt,name=presigned,proto3" json:"presigned,omitempty"`
-	// The source was spooled (see SpoolSource) and is removed with the transfer.
+	// The source was spooled (see SpoolSource) and is removed when it was sent or
+	// the transfer was canceled, at the latest with the transfer.
 	Spooled bool `protobuf:"varint,8,opt,name=spooled,proto3" json:"spooled,omitempty"`
 	// Output only: the protocol in use and why.
 	ChosenProtocol string `protobuf:"bytes,9,opt,name=chosen_protocol,json=chosenProtocol,proto3" json:"chosen_protocol,omitempty"`
