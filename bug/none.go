@@ -1,0 +1,6 @@
+//go:build !seeded
+
+package bug
+
+// Seeded is the bug that this program has.
+const Seeded = None
