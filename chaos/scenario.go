@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -112,7 +113,10 @@ func (c *Cluster) run(ctx context.Context, name string, p Params, fault func(ctx
 				return r, err
 			}
 		}
-		if err := fault(ctx, &r, r.Faults); err != nil {
+		switch err := fault(ctx, &r, r.Faults); {
+		case errors.Is(err, errNothingRuns) && ctx.Err() == nil:
+			continue // all had ended
+		case err != nil:
 			return r, err
 		}
 		r.Faults++

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -14,6 +15,14 @@ import (
 // generous: what takes longer is stuck.
 const takeoverPatience = 2 * time.Minute
 
+// runPatience bounds how long a fault waits for a node to strike. Transfers may
+// all have ended meanwhile.
+const runPatience = 5 * time.Second
+
+// errNothingRuns tells that there is no node to strike: more transfers are
+// needed.
+var errNothingRuns = errors.New("no live node runs a transfer")
+
 // Victim is a node that a fault will strike, with what it owned just before.
 type Victim struct {
 	*Node
@@ -21,9 +30,10 @@ type Victim struct {
 	Ran, Owned []*pb.Transfer
 }
 
-// Victim waits until a live node runs transfers and returns a random such node.
+// Victim waits until a live node runs transfers and returns a random such node,
+// or errNothingRuns when none does for a while.
 func (c *Cluster) Victim(ctx context.Context) (Victim, error) {
-	for {
+	for began := time.Now(); ; {
 		all, err := c.Victims(ctx)
 		if err != nil {
 			return Victim{}, err
@@ -37,8 +47,11 @@ func (c *Cluster) Victim(ctx context.Context) (Victim, error) {
 		if len(running) > 0 {
 			return running[c.dice.IntN(len(running))], nil
 		}
+		if time.Since(began) > runPatience {
+			return Victim{}, errNothingRuns
+		}
 		if err := idle(ctx, glance); err != nil {
-			return Victim{}, fmt.Errorf("no live node runs a transfer: %w", err)
+			return Victim{}, fmt.Errorf("%w: %w", errNothingRuns, err)
 		}
 	}
 }
