@@ -32,6 +32,8 @@ func (s scale) x(at time.Duration) float64 {
 type tick struct {
 	X     float64
 	Label string
+	// Anchor is the side of the label that is at X.
+	Anchor string
 }
 
 // steps are the distances that ticks may have.
@@ -54,7 +56,11 @@ func (s scale) ticks() []tick {
 	}
 	var all []tick
 	for at := time.Duration(0); at <= s.end && len(all) <= maxTicks*4; at += step {
-		all = append(all, tick{X: s.x(at), Label: clock(at)})
+		t := tick{X: s.x(at), Label: clock(at), Anchor: "middle"}
+		if t.X > width-40 {
+			t.Anchor = "end"
+		}
+		all = append(all, t)
 	}
 	return all
 }
@@ -87,15 +93,15 @@ type piece struct {
 // are never more than points on the picture.
 func (s scale) boxes(pieces []piece) []box {
 	byClass := map[string][]piece{}
-	var classes []string
+	var names []string
 	for _, p := range pieces {
 		if byClass[p.class] == nil {
-			classes = append(classes, p.class)
+			names = append(names, p.class)
 		}
 		byClass[p.class] = append(byClass[p.class], p)
 	}
 	var all []box
-	for _, class := range classes {
+	for _, class := range drawn(names) {
 		sorted := byClass[class]
 		slices.SortStableFunc(sorted, func(a, b piece) int { return int(a.from - b.from) })
 		begin, n := len(all), 0
@@ -113,6 +119,16 @@ func (s scale) boxes(pieces []piece) []box {
 		}
 	}
 	return all
+}
+
+// drawn is the order in which classes are drawn: what matters most comes last,
+// on top.
+func drawn(names []string) []string {
+	rank := func(name string) int {
+		return slices.IndexFunc(classes, func(c class) bool { return c.Name == name })
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return rank(b) - rank(a) })
+	return names
 }
 
 // bar is one of a histogram over time or values.

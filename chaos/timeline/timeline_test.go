@@ -50,8 +50,10 @@ func fake(seed uint64, length float64) []history.Event {
 			epoch[id]++
 		}
 		number[id]++
-		w := history.Write{Op: "cas", Key: "shards/001/t/" + id, Old: fmt.Sprint(number[id] - 1), New: fmt.Sprint(number[id]), Outcome: history.OK, Attempt: id + fmt.Sprint(number[id]),
-			Epoch: uint64(epoch[id]), Sequence: uint64(number[id]), Owner: node, Incarnation: node + fmt.Sprint(epoch[id]), Phase: phase}
+		w := history.Write{
+			Op: "cas", Key: "shards/001/t/" + id, Old: fmt.Sprint(number[id] - 1), New: fmt.Sprint(number[id]), Outcome: history.OK, Attempt: id + fmt.Sprint(number[id]),
+			Epoch: uint64(epoch[id]), Sequence: uint64(number[id]), Owner: node, Incarnation: node + fmt.Sprint(epoch[id]), Phase: phase,
+		}
 		if number[id] == 1 {
 			w.Op, w.Old = "create", ""
 		}
@@ -181,7 +183,7 @@ func TestBoxesAreJoined(t *testing.T) {
 		pieces = append(pieces, piece{secs(float64(i)), secs(float64(i) + 0.2), "kill", "a kill"})
 	}
 	pieces = append(pieces, piece{0, secs(500), "net", "a cut"})
-	if boxes := s.boxes(pieces); len(boxes) != 2 || !strings.HasPrefix(boxes[0].Title, "1000 of kill") || boxes[1].Title != "a cut" {
+	if boxes := s.boxes(pieces); len(boxes) != 2 || !strings.HasPrefix(boxes[1].Title, "1000 of kill") || boxes[0].Title != "a cut" {
 		t.Errorf("%d boxes, %+v", len(boxes), boxes[:min(len(boxes), 3)])
 	}
 	apart := s.boxes([]piece{{secs(500), secs(510), "kill", "b"}, {secs(100), secs(110), "kill", "a"}})
