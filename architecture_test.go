@@ -88,7 +88,10 @@ var mayImport = map[string][]string{
 	"node/command":      {"transfer"},
 	"client":            {"protos"},
 	"cmd":               {"node", "client", "protos", "transfer"},
-	"chaos":             {"node", "client", "protos"},
+	"chaos":             {"node", "client", "protos", "chaos/history", "chaos/check", "chaos/timeline"},
+	"chaos/history":     {},
+	"chaos/check":       {"chaos/history"},
+	"chaos/timeline":    {"chaos/history", "chaos/check"},
 	"bench":             {},
 	"docs":              {"transfer"},
 }
