@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,6 +27,8 @@ const tailLines = 60
 // the same over all its lives. Its methods are safe for concurrent use.
 type Node struct {
 	Name string
+	// Number counts nodes from 1.
+	Number int
 	// API, Remote and Gossip are host:port.
 	API, Remote, Gossip string
 	// Log is the file that all its lives print to, History the one that its
@@ -33,14 +36,14 @@ type Node struct {
 	Log, History string
 	*client.Client
 
-	// command is what runs the binary: itself, or ip netns exec.
-	command []string
-	args    []string
-	env     []string
-	folder  string
+	driver Driver
+	binary string
+	args   []string
+	env    []string
+	folder string
 
 	mu     sync.Mutex // guards what follows
-	proc   *Process   // the last one, nil before the first
+	proc   Running    // the last one, nil before the first
 	data   string     // its data folder
 	lives  int
 	paused bool
@@ -84,10 +87,12 @@ func (n *Node) launch() error {
 	}
 	defer log.Close() // the process has its own
 	fmt.Fprintf(log, "life %d of %s begins\n", n.lives, n.Name)
-	command := append(append(n.command[:len(n.command):len(n.command)], n.args...), "--data-dir", n.data)
-	n.proc, err = StartTo(log, command[0], command[1:], n.env)
-	n.paused = false
-	return err
+	proc, err := n.driver.Launch(n.Number, log, slices.Concat([]string{n.binary}, n.args, []string{"--data-dir", n.data}), n.env)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", n.Name, err)
+	}
+	n.proc, n.paused = proc, false
+	return nil
 }
 
 // AwaitReady returns when it says that it is ready. It fails when the process
@@ -121,7 +126,7 @@ func (n *Node) ready(ctx context.Context) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-func (n *Node) process() *Process {
+func (n *Node) process() Running {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.proc
