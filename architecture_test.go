@@ -88,7 +88,10 @@ var mayImport = map[string][]string{
 	"node/command":      {"transfer"},
 	"client":            {"protos"},
 	"cmd":               {"node", "client", "protos", "transfer"},
-	"chaos":             {"node", "client", "protos"},
+	"chaos":             {"node", "client", "protos", "chaos/history", "chaos/proxy", "chaos/relay"},
+	"chaos/history":     {},
+	"chaos/proxy":       {"chaos/history", "protos"},
+	"chaos/relay":       {},
 	"bench":             {},
 	"docs":              {"transfer"},
 }
