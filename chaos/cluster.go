@@ -12,10 +12,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"godwit/chaos/history"
 	"godwit/client"
 )
 
@@ -42,6 +44,8 @@ type Options struct {
 	Args []string
 	// Driver runs the nodes; nil runs them on loopback.
 	Driver Driver
+	// Recorder takes what happens to the nodes; nil records nothing.
+	Recorder *history.Recorder
 	// Logf tells progress; nil is silent.
 	Logf func(format string, args ...any)
 }
@@ -53,6 +57,8 @@ type Cluster struct {
 	opts Options
 	// dice are for the decisions of scenarios.
 	dice *mathrand.Rand
+	// doomed tells that a failpoint is set, and any node may die there.
+	doomed atomic.Bool
 
 	mu    sync.Mutex // guards what follows
 	nodes []*Node
@@ -142,6 +148,7 @@ func (c *Cluster) Add() (*Node, error) {
 	name := fmt.Sprintf("n%d", number)
 	n := &Node{
 		Name: name, Number: number, folder: c.opts.Folder, driver: c.opts.Driver, binary: c.opts.Binary,
+		rec: c.opts.Recorder, doomed: &c.doomed,
 		Log: filepath.Join(c.opts.Folder, name+".log"), History: filepath.Join(c.opts.Folder, name+".history"),
 	}
 	var err error
