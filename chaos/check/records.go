@@ -62,13 +62,14 @@ func checkWrites(writes []*history.Event, restored bool) []breach {
 	var all []breach
 	keys, of := byKey(writes)
 	for _, key := range keys {
-		all = append(all, checkKey(key, of[key], restored)...)
+		found, _ := checkKey(key, of[key], restored)
+		all = append(all, found...)
 	}
 	return all
 }
 
-func checkKey(key string, writes []*history.Event, restored bool) []breach {
-	var found []breach
+// checkKey judges the writes to one record and returns its lives.
+func checkKey(key string, writes []*history.Event, restored bool) (found []breach, lives []life) {
 	report := func(rule rule, e *history.Event, format string, args ...any) {
 		found = append(found, breach{rule, Violation{At: e.At, Subject: key, Text: fmt.Sprintf(format, args...)}})
 	}
@@ -85,10 +86,11 @@ func checkKey(key string, writes []*history.Event, restored bool) []breach {
 			report(ruleCreate, whole[i+1][0], "created although it was there: %s, after %s", described(whole[i+1][0]), described(last))
 		}
 	}
-	for _, l := range append(whole, broken...) {
+	lives = append(whole, broken...)
+	for _, l := range lives {
 		checkLife(l, report)
 	}
-	return found
+	return found, lives
 }
 
 // mayBeDeleted tells whether a deletion that nobody knows the outcome of may

@@ -98,6 +98,9 @@ const (
 	FaultStop = "stop"
 	// FaultCut is a cut of any links of a node.
 	FaultCut = "cut"
+	// FaultMild is a bad link that nobody may take for a death: at most 5 % lost,
+	// at most 200 ms late.
+	FaultMild = "mild"
 	// FaultDrain asks a node to end in good order, FaultJoin adds one.
 	FaultDrain = "drain"
 	FaultJoin  = "join"
@@ -150,6 +153,9 @@ type Call struct {
 	Size       int64  `json:"size,omitempty"`
 	// Expect is the code that one fails with that must fail, "" for any.
 	Expect string `json:"expect,omitempty"`
+	// Upload tells that it sends, so that its far side may have had everything
+	// before somebody canceled it.
+	Upload bool `json:"upload,omitempty"`
 	// Whole tells that the origin knows no ranges, so that each interruption costs
 	// everything.
 	Whole bool `json:"whole,omitempty"`
