@@ -33,6 +33,8 @@ type Network struct {
 	nodes  int
 	// filter is the program that drops packets, nft or iptables.
 	filter string
+	// slowed are the nodes whose uplink is slow.
+	slowed []*Node
 }
 
 // NewNetwork makes a network for so many nodes. The error is ErrNoNetwork
@@ -131,6 +133,22 @@ func (n *Network) Cut(ctx context.Context, from, to *Node) error {
 	return n.inside(ctx, to, "iptables -I INPUT -s "+source+" -j DROP")
 }
 
+// Lossy makes a node lose so many percent, from 1 to 100, of the packets that
+// come to it, from other nodes and from the harness.
+func (n *Network) Lossy(ctx context.Context, node *Node, percent int) error {
+	if n.filter == "nft" {
+		return n.inside(ctx, node, fmt.Sprintf("nft add rule ip chaos deaf iifname uplink numgen random mod 100 <= %d drop", percent-1))
+	}
+	return n.inside(ctx, node, fmt.Sprintf("iptables -I INPUT -i uplink -m statistic --mode random --probability %.2f -j DROP", float64(percent)/100))
+}
+
+// Slow lets a node send so many bytes a second.
+func (n *Network) Slow(ctx context.Context, node *Node, rate int64) error {
+	n.slowed = append(n.slowed, node)
+	// The bucket must have room for a packet, and for what passes in a tick.
+	return n.inside(ctx, node, fmt.Sprintf("tc qdisc replace dev uplink root tbf rate %dbit burst %d latency 400ms", 8*rate, max(4<<10, rate/100)))
+}
+
 // cutOff makes all other nodes deaf to those of one side, and these to them
 // unless the cut is one way.
 func (c *Cluster) cutOff(ctx context.Context, side []*Node, oneWay bool) error {
@@ -153,8 +171,14 @@ func (c *Cluster) cutOff(ctx context.Context, side []*Node, oneWay bool) error {
 	return nil
 }
 
-// Heal undoes all cuts.
+// Heal undoes all cuts, and what Lossy and Slow did.
 func (n *Network) Heal(ctx context.Context) error {
+	for len(n.slowed) > 0 {
+		if err := n.inside(ctx, n.slowed[0], "tc qdisc replace dev uplink root pfifo"); err != nil {
+			return err
+		}
+		n.slowed = n.slowed[1:]
+	}
 	line := "iptables -F INPUT"
 	if n.filter == "nft" {
 		line = "nft flush chain ip chaos deaf"
