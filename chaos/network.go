@@ -248,7 +248,8 @@ func (n *Network) shape(ctx context.Context, from int) error {
 		return nil
 	}
 	least := slices.Min(slices.Collect(maps.Values(n.slow[from])))
-	line := fmt.Sprintf("tc qdisc add dev uplink root tbf rate %dbps burst 64kb latency 400ms", least)
+	// The bucket must have room for a packet, and for what passes in a tick.
+	line := fmt.Sprintf("tc qdisc add dev uplink root tbf rate %dbps burst %d latency 400ms", least, max(4<<10, least/100))
 	return command(ctx, append(n.command(from), strings.Fields(line)...)...)
 }
 

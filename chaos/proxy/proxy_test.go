@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/minio/crc64nvme"
 	"google.golang.org/protobuf/proto"
 
@@ -115,6 +116,7 @@ func envelope(t *testing.T, sequence uint64) []byte {
 	t.Helper()
 	body, err := proto.Marshal(&recordv1.Envelope{
 		Epoch: 3, Sequence: sequence, Owner: &recordv1.Owner{Node: "n1", Incarnation: "i1"}, Body: []byte("content"),
+		Format: 1, Checksum: xxhash.Sum64String("content"),
 	})
 	if err != nil {
 		t.Fatal(err)
