@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/minio/crc64nvme"
 	"google.golang.org/protobuf/proto"
 
@@ -121,7 +122,7 @@ func (c *call) digest() string {
 // note reads the envelope of a record; what is none says nothing.
 func (c *call) note(body []byte) {
 	var e recordv1.Envelope
-	if len(body) == 0 || proto.Unmarshal(body, &e) != nil {
+	if len(body) == 0 || proto.Unmarshal(body, &e) != nil || e.GetFormat() == 0 || xxhash.Sum64(e.GetBody()) != e.GetChecksum() {
 		return
 	}
 	c.seen.Epoch, c.seen.Sequence = e.GetEpoch(), e.GetSequence()
