@@ -116,7 +116,7 @@ func (t *torture) count(ctx context.Context, v *victim) ([]int, error) {
 	var words []string
 	for i, w := range v.ways {
 		counts = append(counts, w.proxy.Calls()-before[i])
-		words = append(words, fmt.Sprintf("%d to the %s", counts[i], w.name))
+		words = append(words, fmt.Sprintf("%d to the %s", counts[i], wayNames[i]))
 	}
 	t.r.Note("calls without any fault: %s", strings.Join(words, ", "))
 	t.c.Logf("calls without any fault: %s", strings.Join(words, ", "))
@@ -146,21 +146,20 @@ func (t *torture) strike(ctx context.Context, v *victim, b blow) error {
 		return ctx.Err()
 	}
 	if err != nil {
-		found.Violate("%v: %v", b, err)
+		found.Violate("%v: %v", &b, err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.r.Faults++
 	t.r.Violations = append(t.r.Violations, found.Violations...)
 	t.took = append(t.took, time.Since(began).Seconds())
-	name := b.how + ", " + v.ways[b.way].name
+	name := b.how + ", " + wayNames[b.way]
 	if struck {
 		t.struck[name]++
 	} else {
 		t.missed[name]++
 	}
-	t.c.Logf("run %d: %s of the %s, call %d: struck %v, %.1f s, %d wrong", t.r.Faults, b.how, v.ways[b.way].name, b.k, struck,
-		time.Since(began).Seconds(), len(found.Violations))
+	t.c.Logf("run %d: %v: struck %v, %.1f s, %d wrong", t.r.Faults, &b, struck, time.Since(began).Seconds(), len(found.Violations))
 	return nil
 }
 

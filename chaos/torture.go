@@ -52,7 +52,6 @@ type victim struct {
 
 // way is one server that a node calls, through a proxy.
 type way struct {
-	name    string
 	proxy   *proxy.Proxy
 	address string
 }
@@ -65,6 +64,9 @@ const (
 	toFar
 	toHook
 )
+
+// wayNames say what is at the end of each way.
+var wayNames = [...]string{toStore: "store", toBig: "origin of three parts", toSmall: "small origin", toFar: "far side", toHook: "receiver"}
 
 // newVictim starts a node in a folder, and all that stands between it and its
 // world.
@@ -91,16 +93,13 @@ func newVictim(ctx context.Context, base *Options, name string) (*victim, error)
 		}
 		origins = append(origins, server)
 	}
-	for _, w := range []struct{ name, server string }{
-		{"store", base.Store.Endpoint}, {"origin of three parts", origins[0]}, {"small origin", origins[1]},
-		{"far side", far}, {"receiver", "http://" + v.receiver.addr},
-	} {
-		p, err := proxy.New(proxy.Options{Server: w.server, State: "state/" + name, Plain: w.name != "store", Seed: base.Seed})
+	for i, server := range []string{base.Store.Endpoint, origins[0], origins[1], far, "http://" + v.receiver.addr} {
+		p, err := proxy.New(proxy.Options{Server: server, State: "state/" + name, Plain: i != toStore, Seed: base.Seed})
 		if err != nil {
 			return v, err
 		}
 		address, err := p.Listen("n1")
-		v.ways = append(v.ways, way{w.name, p, address})
+		v.ways = append(v.ways, way{p, address})
 		if err != nil {
 			return v, err
 		}
@@ -181,7 +180,12 @@ const (
 	killAfter   = "kill after"
 )
 
-func (b blow) String() string { return fmt.Sprintf("call %d of way %d, %s", b.k, b.way, b.how) }
+func (b *blow) String() string {
+	if b == nil {
+		return "without any fault"
+	}
+	return fmt.Sprintf("%s, call %d to the %s", b.how, b.k, wayNames[b.way])
+}
 
 // rule is what the proxy is told.
 func (v *victim) rule(b blow) proxy.Rule {
