@@ -39,6 +39,7 @@ func dirStore(t testing.TB, folder string) Store {
 func mixedStore(t testing.TB, folder string) Store {
 	s, fake := dirStore(t, folder), s3test.NewFake(t)
 	s.Name, s.Env = "dir, results in S3", s3Env(fake.Endpoint)
+	s.Endpoint, s.Uploads = fake.Endpoint, fake.Uploads
 	s.Destination = func(name string) string { return "s3://results/" + name }
 	object := func(method, name string) (*http.Response, error) {
 		r, err := http.NewRequest(method, fake.Endpoint+"/results/"+name, nil)
@@ -77,6 +78,7 @@ func s3Store(t testing.TB, _ string) Store {
 		Destination: func(name string) string { return "s3://" + results + "/" + name },
 		Open:        func(name string) (io.ReadCloser, error) { return os.Open(filepath.Join(v.Dir, results, name)) },
 		Remove:      func(name string) error { return os.Remove(filepath.Join(v.Dir, results, name)) },
+		Endpoint:    v.Endpoint, Uploads: func() []string { return v.Uploads(t, results) },
 	}
 }
 
@@ -106,6 +108,12 @@ func stage(t testing.TB, s Scenario, as staging) *Cluster {
 	}
 	if s.Network && as.store != "dir" {
 		t.Fatalf("%s needs the store dir: others listen on loopback only", s.Name)
+	}
+	if s.Own {
+		as.nodes = 0
+		if as.store == "dir" {
+			as.store = "mixed"
+		}
 	}
 	bin, err := recording()
 	if err != nil {

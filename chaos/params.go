@@ -27,6 +27,9 @@ type Params struct {
 	Pauses []time.Duration
 	// Queued and Running are how many transfers the dying node of scale holds.
 	Queued, Running int
+	// Every is how many possible runs of torture there are for each that is made; 0
+	// makes all. Beside is how many nodes are tortured at the same time.
+	Every, Beside int
 	// Strict judges times too, which means something on an idle machine only, and
 	// lets nothing be fetched again when a transfer changes owners without a fault.
 	Strict bool
@@ -36,7 +39,7 @@ type Params struct {
 var defaults = Params{
 	Faults: 10, Transfers: 12, Size: 64 * mib, Rate: 2 * mib, Waste: 64 * mib,
 	Pauses: []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute},
-	Queued: 100_000, Running: 50,
+	Queued: 100_000, Running: 50, Beside: 4,
 }
 
 // WithDefaults fills in what is zero.
@@ -47,6 +50,7 @@ func (p Params) WithDefaults() Params {
 	p.Rate = cmp.Or(p.Rate, defaults.Rate)
 	p.Waste = cmp.Or(p.Waste, defaults.Waste)
 	p.Queued = cmp.Or(p.Queued, defaults.Queued)
+	p.Beside = cmp.Or(p.Beside, defaults.Beside)
 	p.Running = cmp.Or(p.Running, defaults.Running)
 	if len(p.Pauses) == 0 {
 		p.Pauses = defaults.Pauses
@@ -66,6 +70,8 @@ func (p *Params) Register(flags *flag.FlagSet, prefix string) {
 	flags.Int64Var(&p.Waste, prefix+"waste", 0, "bytes that one fault may make one transfer fetch again")
 	flags.IntVar(&p.Queued, prefix+"queued", 0, "queued transfers of the node that scale kills")
 	flags.IntVar(&p.Running, prefix+"running", 0, "running transfers of the node that scale kills")
+	flags.IntVar(&p.Every, prefix+"every", 0, "torture one in so many calls; 0 is all")
+	flags.IntVar(&p.Beside, prefix+"beside", 0, "how many nodes are tortured at the same time")
 	flags.BoolVar(&p.Strict, prefix+"strict", false, "judge times too, and what planned moves cost")
 	flags.Var((*durations)(&p.Pauses), prefix+"pauses", "how long nodes are paused or cut off, in turn: 5s,30s,2m")
 }

@@ -34,6 +34,8 @@ type Scenario struct {
 	Least int
 	// Network tells that nodes must be held apart.
 	Network bool
+	// Own tells that it starts its own nodes, over state in S3.
+	Own bool
 	// Uploads tells that it wants far sides for uploads.
 	Uploads bool
 	// Contents are the origins that it wants; nil takes several sizes.
@@ -62,6 +64,10 @@ var Scenarios = []Scenario{
 	{
 		Name: "scale", About: "kill a node that holds 100,000 queued and 50 running transfers", Least: 2,
 		Contents: scaleContents, Args: scaleArgs, Run: runScale,
+	},
+	{
+		Name: "torture", About: "fail each call of one node to store, origins, far side and receiver, in three ways", Own: true,
+		Uploads: true, Contents: tortureContents, Run: runTorture,
 	},
 }
 

@@ -92,6 +92,9 @@ func TestScenarios(t *testing.T) {
 			if s.Name == "complete" {
 				as.params.Faults = 5
 			}
+			if s.Name == "torture" {
+				as.params.Every = 15
+			}
 			play(t, s.Name, as)
 		})
 	}

@@ -51,6 +51,11 @@ type Store struct {
 	// Open reads a result; fs.ErrNotExist when there is none. Remove removes it.
 	Open   func(name string) (io.ReadCloser, error)
 	Remove func(name string) error
+	// Endpoint is the "http://host:port" of an S3 server that has the buckets
+	// "state" and "results", "" where there is none; Uploads are the unfinished
+	// multipart uploads of the latter.
+	Endpoint string
+	Uploads  func() []string
 }
 
 // state is the URL of the state store as the node with that number has it.

@@ -114,9 +114,10 @@ func wantKind(t *testing.T, err error, kind storage.Kind) {
 
 func envelope(t *testing.T, sequence uint64) []byte {
 	t.Helper()
+	content := []byte("content")
 	body, err := proto.Marshal(&recordv1.Envelope{
-		Epoch: 3, Sequence: sequence, Owner: &recordv1.Owner{Node: "n1", Incarnation: "i1"}, Body: []byte("content"),
-		Format: 1, Checksum: xxhash.Sum64String("content"),
+		Format: 1, Epoch: 3, Sequence: sequence, Owner: &recordv1.Owner{Node: "n1", Incarnation: "i1"},
+		Checksum: xxhash.Sum64(content), Body: content,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +149,19 @@ func TestRecordsPass(t *testing.T) {
 	if err := rs.Delete(t.Context(), "shards/001/t/a", got.Version); err != nil {
 		t.Fatal(err)
 	}
-	all := d.await(t, 6)
+	// A lease is no envelope, although it can be read as one.
+	lease, err := proto.Marshal(&recordv1.Lease{Node: "n1", Renewals: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rs.Create(t.Context(), "nodes/n1", lease); err != nil {
+		t.Fatal(err)
+	}
+	all := d.await(t, 7)
+	if s := all[6].Store; s.Key != "nodes/n1" || s.Epoch != 0 || s.Sequence != 0 {
+		t.Errorf("%+v", s)
+	}
+	all = all[:6]
 	var ops []string
 	for _, e := range all {
 		ops = append(ops, e.Store.Op)
