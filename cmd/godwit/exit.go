@@ -17,9 +17,11 @@ const (
 	exitOK          = 0
 	exitFailed      = 1
 	exitUsage       = 2
+	exitMissing     = 4
 	exitConflict    = 5
 	exitUnreachable = 6
 	exitSome        = 7
+	exitChecksum    = 9
 	exitTimedOut    = 10
 	exitInterrupted = 130
 )
@@ -57,10 +59,14 @@ func exitOf(code string) int {
 	switch code {
 	case codeUsage, codeFile, client.CodeInvalid:
 		return exitUsage
-	case codeFileExists:
+	case codeFileExists, codeNotEmpty, codeInUse:
 		return exitConflict
-	case codeUnwritable:
+	case codeUnwritable, codeDamaged:
 		return exitFailed
+	case codeCopy:
+		return exitChecksum
+	case codeNoState:
+		return exitMissing
 	case codeSome:
 		return exitSome
 	case codeTimedOut:
@@ -76,7 +82,7 @@ func exitOf(code string) int {
 // adviceFor says what a person may do, or "".
 func adviceFor(code string) string {
 	switch code {
-	case codeUsage, codeFile, codeFileExists, codeUnwritable, codeSome, codeTimedOut, codeInterrupted, codeDemo, codeDoctor, client.CodeInvalid, client.CodeInterrupted, client.CodeCanceled:
+	case codeUsage, codeFile, codeFileExists, codeUnwritable, codeDamaged, codeCopy, codeNotEmpty, codeInUse, codeNoState, codeSome, codeTimedOut, codeInterrupted, codeDemo, codeDoctor, client.CodeInvalid, client.CodeInterrupted, client.CodeCanceled:
 		return ""
 	case client.CodeUnreachable:
 		return "Check that the server runs and that its address is right: host, port, and http:// or https://."
