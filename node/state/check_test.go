@@ -196,8 +196,34 @@ func download(id, phase, destination string, up storage.Upload) *recordpb.Transf
 	}
 }
 
+// older is a store whose clock is ahead of what it dated.
+type older struct {
+	storage.PendingLister
+	by time.Duration
+}
+
+func (o *older) Clock(ctx context.Context, place string) (time.Time, error) {
+	now, err := o.PendingLister.Clock(ctx, place)
+	return now.Add(o.by), err
+}
+
+// realPlace is a real server, if there is one.
+func realPlace(t *testing.T) *testPlace {
+	server := s3test.StartVersity(t)
+	server.Bucket(t, "results")
+	server.Bucket(t, "state")
+	store, err := s3.OpenObjects(s3.Config{
+		Endpoint: server.Endpoint, Keys: s3.Keys{ID: s3test.AccessKey, Secret: s3test.SecretKey}, Pool: storage.NewBufferPool(64 << 20),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	aged := &older{store, 0}
+	return &testPlace{store: aged, scheme: "s3", results: "results", spool: "state/p-spool", age: func() { aged.by = 48 * time.Hour }}
+}
+
 func TestLeftovers(t *testing.T) {
-	for name, open := range map[string]func(*testing.T) *testPlace{"files": filePlace, "s3": s3Place} {
+	for name, open := range map[string]func(*testing.T) *testPlace{"files": filePlace, "s3": s3Place, "versitygw": realPlace} {
 		t.Run(name, func(t *testing.T) { leftovers(t, open(t)) })
 	}
 }
