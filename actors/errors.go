@@ -74,6 +74,9 @@ func quarantined(id string, cause error) *transfer.Error {
 	}
 }
 
+// StoreError says of a store's failure what it means for a user.
+func StoreError(err error) *transfer.Error { return storeError(err) }
+
 // storeError says of a store's failure what it means for a transfer.
 func storeError(err error) *transfer.Error {
 	e := &transfer.Error{Code: transfer.CodeStoreUnavailable, Err: err, Message: "the store does not answer"}

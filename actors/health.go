@@ -74,9 +74,7 @@ func newHealth(d *deps) actor.Producer {
 	}
 }
 
-const leasePrefix = "nodes/"
-
-func leaseKey(node string) string { return leasePrefix + node }
+func leaseKey(node string) string { return LeasePrefix + node }
 
 func (h *health) Receive(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {

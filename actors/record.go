@@ -39,6 +39,9 @@ func kindOfKey(key string) string {
 	return folder[strings.LastIndexByte(folder, '/')+1:]
 }
 
+// ShardFolder is where everything is recorded that belongs to an id.
+func ShardFolder(id string) string { return shardFolder(shardOf(id)) }
+
 func idOfKey(key string) string { return key[strings.LastIndexByte(key, '/')+1:] }
 
 // record is a transfer's record as read or last written: the version to name
