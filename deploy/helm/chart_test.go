@@ -215,3 +215,36 @@ func TestRefusedValues(t *testing.T) {
 		}
 	}
 }
+
+// TestAlerts: a chart cannot hold a link to a file outside of it, so it has a copy.
+func TestAlerts(t *testing.T) {
+	ours, err := os.ReadFile("godwit/files/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := os.ReadFile("../prometheus/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(ours, theirs) {
+		t.Error("the alerts differ: cp deploy/prometheus/alerts.yaml deploy/helm/godwit/files/")
+	}
+	rule := render(t, "--values", "godwit/ci/full-values.yaml")["PrometheusRule/trial-godwit"]
+	rules, _ := at(t, rule, "spec", "groups", 0, "rules").([]any)
+	if len(rules) < 10 {
+		t.Fatalf("%d rules", len(rules))
+	}
+	manual, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rules {
+		name := text(t, r, "alert")
+		if !strings.Contains(string(manual), "\n### "+name+"\n") {
+			t.Errorf("the manual does not say what to do about %s", name)
+		}
+		if expr := text(t, r, "expr"); strings.Contains(expr, `job="godwit"`) {
+			t.Errorf("%s is about another job: %s", name, expr)
+		}
+	}
+}
