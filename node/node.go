@@ -175,6 +175,7 @@ func (n *Node) openAPI() error {
 		Commands:      n.outlets.commands.Has,
 		Channels:      n.outlets.hasChannel,
 		Tokens:        n.tokens,
+		Certificates:  n.cert != nil && n.cfg.TLSCA != "",
 		LoopbackHosts: n.tokens == nil && (n.role.foreground || isLoopback(n.Addr())),
 		PageKey:       n.sealer.pages,
 		Ready:         n.readiness.check,

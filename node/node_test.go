@@ -388,8 +388,28 @@ func TestTLSAndTokens(t *testing.T) {
 	if status, err := call(good, "another-token-123456"); status != http.StatusUnauthorized || err != nil {
 		t.Fatalf("%d %v", status, err)
 	}
-	if _, err := call(tlsClient(t, cert, key, false, 0), "the-first-token-1234"); err == nil {
-		t.Error("a client without certificate was let in")
+	bare := tlsClient(t, cert, key, false, 0)
+	if status, err := call(bare, "the-first-token-1234"); status != http.StatusUnauthorized || err != nil {
+		t.Errorf("a client without certificate: %d %v", status, err)
+	}
+	for _, path := range []string{"/livez", "/readyz"} {
+		resp, err := bare.Get("https://" + n.Addr() + path)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Errorf("%s without certificate: %v %v", path, resp, err)
+			continue
+		}
+		_ = resp.Body.Close()
+	}
+	strangers, strangersKey := writeCertificate(t, t.TempDir())
+	stranger := tlsClient(t, cert, key, false, 0)
+	pair, err := tls.LoadX509KeyPair(strangers, strangersKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger.Transport.(*http.Transport).TLSClientConfig.GetClientCertificate =
+		func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	if status, err := call(stranger, "the-first-token-1234"); err == nil {
+		t.Errorf("a certificate of another authority: %d", status)
 	}
 	if _, err := call(tlsClient(t, cert, key, true, tls.VersionTLS11), "the-first-token-1234"); err == nil {
 		t.Error("TLS 1.1 was spoken")

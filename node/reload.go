@@ -3,10 +3,13 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	"time"
 )
 
 // notifyHangup returns a channel of SIGHUPs, and what ends it. A node with
@@ -19,20 +22,44 @@ func (n *Node) notifyHangup() (<-chan os.Signal, func()) {
 	return hangup, func() { signal.Stop(hangup) }
 }
 
-// reloadOn reloads at each signal, until ctx ends.
+// lookAgain is how often the node looks whether its files have changed: where they
+// are mounted, nobody can send it a signal.
+const lookAgain = time.Minute
+
+// reloadOn reloads at each signal and when a file has changed, until ctx ends.
 func (n *Node) reloadOn(ctx context.Context, hangup <-chan os.Signal) error {
+	ticker := time.NewTicker(lookAgain)
+	defer ticker.Stop()
+	seen := n.stamps()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-hangup:
-			if err := n.Reload(); err != nil {
-				n.cfg.Logger.WarnContext(ctx, "reload failed, the old tokens and certificate stay", slog.Any("error", err))
+		case <-ticker.C:
+			now := n.stamps()
+			if now == seen {
 				continue
 			}
-			n.cfg.Logger.InfoContext(ctx, "tokens and certificate were read again")
+			seen = now
+		case <-hangup:
+		}
+		if err := n.Reload(); err != nil {
+			n.cfg.Logger.WarnContext(ctx, "reload failed, the old tokens and certificate stay", slog.Any("error", err))
+			continue
+		}
+		n.cfg.Logger.InfoContext(ctx, "tokens and certificate were read again")
+	}
+}
+
+// stamps changes when a file that Reload reads has changed.
+func (n *Node) stamps() string {
+	var out strings.Builder
+	for _, path := range []string{n.cfg.APITokenFile, n.cfg.TLSCert, n.cfg.TLSKey} {
+		if info, err := os.Stat(path); err == nil {
+			fmt.Fprintf(&out, "%s %d %d\n", path, info.ModTime().UnixNano(), info.Size())
 		}
 	}
+	return out.String()
 }
 
 // Reload reads the token file and the certificate again. What cannot be read

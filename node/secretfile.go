@@ -6,11 +6,13 @@ import (
 	"os"
 )
 
-// Permission bits that a secret file must not have: a file mounted by an
-// orchestrator is often readable by a group; the key of all secrets never is.
+// Permission bits that a secret file must not have. The key of all secrets is its
+// owner's only, unless the owner is root and the node is not: Kubernetes and
+// systemd let a service read what they mount for it by its group.
 const (
 	othersRead os.FileMode = 0o007
 	notOwner   os.FileMode = 0o077
+	groupReads os.FileMode = 0o040
 )
 
 // maxSecret bounds a secret file in bytes.
@@ -30,10 +32,18 @@ func privateInfo(path string, info os.FileInfo, forbidden os.FileMode) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is no regular file", path)
 	}
-	if mode := info.Mode().Perm(); mode&forbidden != 0 {
+	if mode := info.Mode().Perm(); mode&lent(forbidden, ownedByRoot(info), os.Getuid()) != 0 {
 		return fmt.Errorf("%w: %s has mode %04o, use chmod 600", errPermissions, path, mode)
 	}
 	return nil
+}
+
+// lent is what is forbidden where root may have lent a file to this process.
+func lent(forbidden os.FileMode, ownedByRoot bool, self int) os.FileMode {
+	if ownedByRoot && self != 0 {
+		return forbidden &^ groupReads
+	}
+	return forbidden
 }
 
 // readPrivate reads a secret file. It looks at the permissions of the file it

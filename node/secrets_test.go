@@ -183,3 +183,23 @@ func TestKeyThatOthersCanReadIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatRootLends: the files of a mounted Secret, or of LoadCredential=, belong
+// to root and are readable by the group of the service.
+func TestWhatRootLends(t *testing.T) {
+	for _, c := range []struct {
+		forbidden   os.FileMode
+		ownedByRoot bool
+		self        int
+		want        os.FileMode
+	}{
+		{notOwner, false, 1000, 0o077},
+		{notOwner, true, 0, 0o077},
+		{notOwner, true, 1000, 0o037},
+		{othersRead, true, 1000, 0o007},
+	} {
+		if got := lent(c.forbidden, c.ownedByRoot, c.self); got != c.want {
+			t.Errorf("%04o, owned by root: %v, user %d: %04o, want %04o", c.forbidden, c.ownedByRoot, c.self, got, c.want)
+		}
+	}
+}

@@ -34,6 +34,11 @@ func ownedByUs(info os.FileInfo) bool {
 	return ok && int(st.Uid) == os.Getuid()
 }
 
+func ownedByRoot(info os.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && st.Uid == 0
+}
+
 // fileSystem identifies the file system that a file lies on.
 func fileSystem(info os.FileInfo) string {
 	st, ok := info.Sys().(*syscall.Stat_t)

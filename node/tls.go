@@ -36,8 +36,9 @@ func (c *certificate) reload() error {
 	return nil
 }
 
-// serverConfig is what the API speaks: TLS 1.2 or newer, with certificates
-// required of clients when there is an authority for them.
+// serverConfig is what the API speaks: TLS 1.2 or newer. When there is an
+// authority for clients' certificates, one that is shown must come from it; that
+// one is shown is for the API to ask, because whoever probes a node has none.
 func (c *certificate) serverConfig() (*tls.Config, error) {
 	out := &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -52,7 +53,7 @@ func (c *certificate) serverConfig() (*tls.Config, error) {
 	if out.ClientCAs, err = c.authority(); err != nil {
 		return nil, err
 	}
-	out.ClientAuth = tls.RequireAndVerifyClientCert
+	out.ClientAuth = tls.VerifyClientCertIfGiven
 	return out, nil
 }
 

@@ -75,7 +75,7 @@ var codeTable = [...]CodeInfo{
 	{CodeNotFound, Refused, "NOT_FOUND", exitNotFound, 404, "Check the id, or list the transfers."},
 	{CodeNoResult, Refused, "CONFLICT", exitConflict, 409, "Wait until the transfer has stored something, or an upload was answered."},
 	{CodeOffset, Refused, "REQUESTED_RANGE_NOT_SATISFIABLE", exitUsage, 416, "Begin at a byte that the result has, or leave the offset out."},
-	{CodeAuth, Refused, "UNAUTHORIZED", exitDenied, 401, "Send the API token of this server."},
+	{CodeAuth, Refused, "UNAUTHORIZED", exitDenied, 401, "Send the API token of this server, and show a certificate where it asks for one."},
 	{CodeOverloaded, Transient, "SERVICE_UNAVAILABLE", exitUnreachable, 429, "Try again a little later."},
 	{CodeShuttingDown, Transient, "SERVICE_UNAVAILABLE", exitUnreachable, 503, "Try again on another node, or when this one is back."},
 	{CodeNotOwner, Transient, "SERVICE_UNAVAILABLE", exitUnreachable, 503, "Try again: the transfer is moving to another node."},

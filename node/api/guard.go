@@ -55,6 +55,21 @@ func endAfterChunks(next http.Handler) http.Handler {
 	})
 }
 
+// requireCertificate lets a request pass that came with a verified certificate.
+func requireCertificate(required bool, next http.Handler) http.Handler {
+	if !required {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+			refuse(w, r, http.StatusUnauthorized,
+				transfer.Errorf(transfer.CodeAuth, "show a certificate of the authority that this node trusts"))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // requireToken lets a request pass when it carries one of the tokens.
 func requireToken(tokens *Tokens, next http.Handler) http.Handler {
 	if tokens == nil {

@@ -28,6 +28,9 @@ type Config struct {
 	Commands, Channels func(name string) bool
 	// Tokens are required of clients; nil lets everybody in.
 	Tokens *Tokens
+	// Certificates are required of clients too. The server has verified those that
+	// are shown.
+	Certificates bool
 	// LoopbackHosts accepts only requests whose Host names this machine. It
 	// defends an API without tokens against web pages that rebind their name
 	// to a loopback address.
@@ -79,7 +82,7 @@ func New(cfg Config) http.Handler {
 	if cfg.Attach {
 		closed.Handle("GET "+AttachPath, attachment(cfg.Closing))
 	}
-	open.Handle("/", requireToken(cfg.Tokens, closed))
+	open.Handle("/", requireCertificate(cfg.Certificates, requireToken(cfg.Tokens, closed)))
 	return endAfterChunks(guardBrowser(cfg.LoopbackHosts, open))
 }
 
