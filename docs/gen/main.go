@@ -80,6 +80,7 @@ These say that a command failed, not that a transfer did, and are in no answer o
 | ` + "`wait.timeout`" + ` | the time to wait was over | 10 |
 | ` + "`wait.interrupted`" + `, ` + "`client.interrupted`" + ` | the command was interrupted | 130 |
 | ` + "`server.unreachable`" + ` | no server answers, or its certificate is not trusted | 6 |
+| ` + "`server.not_ready`" + ` | ` + "`godwit health`" + ` found a server that starts, drains or stops | 1 |
 | ` + "`server.incompatible`" + ` | what answers is no godwit, or of another version | 6 |
 | ` + "`doctor.unsafe`" + ` | ` + "`godwit doctor`" + ` found an error | 1 |
 | ` + "`demo.failed`" + ` | ` + "`godwit demo`" + ` did not show what it should | 1 |
