@@ -17,6 +17,7 @@ const (
 	exitOK          = 0
 	exitFailed      = 1
 	exitUsage       = 2
+	exitConflict    = 5
 	exitUnreachable = 6
 	exitSome        = 7
 	exitTimedOut    = 10
@@ -27,6 +28,8 @@ const (
 const (
 	codeUsage       = "usage.invalid"
 	codeFile        = "file.unreadable"
+	codeFileExists  = "file.exists"
+	codeUnwritable  = "file.unwritable"
 	codeSome        = "transfer.some_failed"
 	codeTimedOut    = "wait.timeout"
 	codeInterrupted = "wait.interrupted"
@@ -54,6 +57,10 @@ func exitOf(code string) int {
 	switch code {
 	case codeUsage, codeFile, client.CodeInvalid:
 		return exitUsage
+	case codeFileExists:
+		return exitConflict
+	case codeUnwritable:
+		return exitFailed
 	case codeSome:
 		return exitSome
 	case codeTimedOut:
@@ -71,7 +78,7 @@ func exitOf(code string) int {
 // adviceFor says what a person may do, or "".
 func adviceFor(code string) string {
 	switch code {
-	case codeUsage, codeFile, codeSome, codeTimedOut, codeInterrupted, codeDemo, codeDoctor, client.CodeInvalid, client.CodeInterrupted, client.CodeCanceled:
+	case codeUsage, codeFile, codeFileExists, codeUnwritable, codeSome, codeTimedOut, codeInterrupted, codeDemo, codeDoctor, client.CodeInvalid, client.CodeInterrupted, client.CodeCanceled:
 		return ""
 	case client.CodeUnreachable:
 		return "Check that the server runs and that its address is right: host, port, and http:// or https://."
@@ -92,6 +99,9 @@ func adviceOf(err error, m *pb.Error) string {
 	}
 	if better := (*advised)(nil); errors.As(err, &better) {
 		return better.advice
+	}
+	if m.GetCode() == client.CodeUnreachable && strings.Contains(m.GetMessage(), "certificate required") {
+		return "The server asks for a certificate: name yours with --tls-cert and --tls-key."
 	}
 	if m.GetCode() == client.CodeUnreachable && strings.Contains(m.GetMessage(), "certificate") {
 		return "Name the authority that the server's certificate comes from with --tls-ca."

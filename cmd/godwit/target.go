@@ -29,6 +29,8 @@ type target struct {
 	dataDir   string
 	tokenFile string
 	caFile    string
+	certFile  string
+	keyFile   string
 	logLevel  string
 }
 
@@ -44,6 +46,8 @@ func (t *target) addServers(cmd *cobra.Command) {
 	fs.StringSliceVar(&t.servers, "server", nil, "`URL` of a server (repeat, or separate by commas); when one of a cluster does not answer, the next does")
 	fs.StringVar(&t.tokenFile, "api-token-file", "", "`file` with the bearer token of the servers")
 	fs.StringVar(&t.caFile, "tls-ca", "", "PEM `file` with the authorities that the servers' certificates come from")
+	fs.StringVar(&t.certFile, "tls-cert", "", "PEM `file` with a certificate, for servers that ask for one")
+	fs.StringVar(&t.keyFile, "tls-key", "", "PEM `file` with its key")
 }
 
 const shownDataDir = "~/.local/share/godwit"
@@ -99,7 +103,7 @@ func (a *app) open(ctx context.Context, t target) (*session, error) {
 	if cfg.Token, err = readToken(t.tokenFile); err != nil {
 		return nil, err
 	}
-	if cfg.TLS, err = trusting(t.caFile); err != nil {
+	if cfg.TLS, err = t.tlsConfig(); err != nil {
 		return nil, err
 	}
 	c, err := client.New(cfg)
@@ -138,19 +142,48 @@ func readToken(file string) (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-func trusting(file string) (*tls.Config, error) {
-	if file == "" {
+// tlsConfig is nil for what is usual: the system's authorities, and no
+// certificate of our own.
+func (t *target) tlsConfig() (*tls.Config, error) {
+	if t.caFile == "" && t.certFile == "" && t.keyFile == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(file)
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	if t.caFile != "" {
+		text, err := os.ReadFile(t.caFile)
+		if err != nil {
+			return nil, unreadable("--tls-ca", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(text) {
+			return nil, usagef("--tls-ca: the file holds no PEM certificate")
+		}
+	}
+	return cfg, t.ownCertificate(cfg)
+}
+
+// ownCertificate adds the certificate that servers may ask for.
+func (t *target) ownCertificate(cfg *tls.Config) error {
+	if t.certFile == "" && t.keyFile == "" {
+		return nil
+	}
+	if t.certFile == "" || t.keyFile == "" {
+		return usagef("--tls-cert and --tls-key go together")
+	}
+	cert, err := os.ReadFile(t.certFile)
 	if err != nil {
-		return nil, unreadable("--tls-ca", err)
+		return unreadable("--tls-cert", err)
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, usagef("--tls-ca: the file holds no PEM certificate")
+	key, err := os.ReadFile(t.keyFile)
+	if err != nil {
+		return unreadable("--tls-key", err)
 	}
-	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return usagef("--tls-cert and --tls-key: %s", err)
+	}
+	cfg.Certificates = []tls.Certificate{pair}
+	return nil
 }
 
 var _ interface {

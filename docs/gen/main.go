@@ -73,7 +73,9 @@ These say that a command failed, not that a transfer did, and are in no answer o
 | code | when | exit |
 | --- | --- | ---: |
 | ` + "`usage.invalid`" + ` | the command line, a variable or the configuration is not acceptable | 2 |
-| ` + "`file.unreadable`" + ` | a file that a flag names cannot be read | 2 |
+| ` + "`file.unreadable`" + ` | a file that a flag or an argument names cannot be read | 2 |
+| ` + "`file.exists`" + ` | a file that the command would make is there already | 5 |
+| ` + "`file.unwritable`" + ` | a file that the command would make cannot be written | 1 |
 | ` + "`client.invalid`" + ` | a server's URL or the token cannot be used | 2 |
 | ` + "`transfer.some_failed`" + ` | some transfers of a batch, a watch or a completion group have no result, or the group failed | 7 |
 | ` + "`transfer.canceled`" + ` | the transfer waited for was canceled | 1 |
