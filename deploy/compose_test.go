@@ -54,6 +54,7 @@ func up(t *testing.T, settings ...string) *project {
 	}
 	t.Cleanup(func() { p.down(t) })
 	p.compose(t, "config", "-q")
+	p.compose(t, "--profile", "s3", "--profile", "monitoring", "config", "-q")
 	p.compose(t, "up", "-d")
 	for _, name := range nodeNames {
 		p.awaitHealthy(t, name)
@@ -207,7 +208,7 @@ func contained(t *testing.T, p *project) {
 	if _, err := tryDocker(t, "exec", id, "godwit", "certs", "init", "/elsewhere"); err == nil || !strings.Contains(err.Error(), "read-only file system") {
 		t.Errorf("a write outside of the volumes: %v", err)
 	}
-	if out := docker(t, "exec", id, "godwit", "health", "-o", "json"); !strings.Contains(out, `"ready": true`) {
+	if out := docker(t, "exec", id, "godwit", "health", "-o", "json"); strings.Count(out, `"ready": true`) != len(nodeNames) {
 		t.Errorf("health: %s", out)
 	}
 }

@@ -80,7 +80,7 @@ s3() {
 		local modules
 		modules=$(go env GOMODCACHE)
 		GOMODCACHE=$modules GOPATH=$context/go GOBIN='' CGO_ENABLED=0 GOOS=linux \
-			go install -trimpath -ldflags '-s -w' "github.com/versity/versitygw/cmd/versitygw@$versitygw_version"
+			go install -ldflags '-s -w' "github.com/versity/versitygw/cmd/versitygw@$versitygw_version"
 		mv "$(find "$context/go/bin" -name versitygw)" "$context/root/usr/local/bin/"
 		rm -rf "$context/go"
 	fi
