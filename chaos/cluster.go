@@ -12,10 +12,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"godwit/chaos/history"
 	"godwit/client"
 )
 
@@ -40,8 +42,10 @@ type Options struct {
 	Seed uint64
 	// Args are more arguments of every node.
 	Args []string
-	// Network holds the nodes apart; nil runs them all on loopback.
-	Network *Network
+	// Driver runs the nodes; nil runs them on loopback.
+	Driver Driver
+	// Recorder takes what happens to the nodes; nil records nothing.
+	Recorder *history.Recorder
 	// Logf tells progress; nil is silent.
 	Logf func(format string, args ...any)
 }
@@ -53,6 +57,8 @@ type Cluster struct {
 	opts Options
 	// dice are for the decisions of scenarios.
 	dice *mathrand.Rand
+	// doomed tells that a failpoint is set, and any node may die there.
+	doomed atomic.Bool
 
 	mu    sync.Mutex // guards what follows
 	nodes []*Node
@@ -66,6 +72,9 @@ type Cluster struct {
 func StartCluster(ctx context.Context, opts Options) (*Cluster, error) {
 	if opts.Logf == nil {
 		opts.Logf = func(string, ...any) {}
+	}
+	if opts.Driver == nil {
+		opts.Driver = Loopback{}
 	}
 	c := &Cluster{
 		opts: opts, jobs: map[string]*Job{},
@@ -138,24 +147,18 @@ func (c *Cluster) Add() (*Node, error) {
 	number := len(c.nodes) + 1
 	name := fmt.Sprintf("n%d", number)
 	n := &Node{
-		Name: name, folder: c.opts.Folder, command: []string{c.opts.Binary},
+		Name: name, Number: number, folder: c.opts.Folder, driver: c.opts.Driver, binary: c.opts.Binary,
+		rec: c.opts.Recorder, doomed: &c.doomed,
 		Log: filepath.Join(c.opts.Folder, name+".log"), History: filepath.Join(c.opts.Folder, name+".history"),
 	}
-	if c.opts.Network != nil {
-		n.command = append(c.opts.Network.command(number), c.opts.Binary)
-		n.API, n.Remote, n.Gossip = c.opts.Network.addresses(number)
-	} else {
-		ports, err := reserve(3)
-		if err != nil {
-			return nil, err
-		}
-		n.API, n.Remote, n.Gossip = ports[0], ports[1], ports[2]
+	var err error
+	if n.API, n.Remote, n.Gossip, err = c.opts.Driver.Addresses(number); err != nil {
+		return nil, err
 	}
 	n.env = append([]string{
 		"HOME=" + c.opts.Folder, "XDG_DATA_HOME=" + c.opts.Folder, "AWS_EC2_METADATA_DISABLED=true",
 		"GODWIT_HISTORY_FILE=" + n.History, "GODWIT_FAILPOINT_FILE=" + c.failpointFile(),
-	}, c.opts.Store.Env...)
-	var err error
+	}, c.opts.Store.env(number)...)
 	if n.Client, err = client.New(client.Config{Servers: []string{n.URL()}, CallTimeout: 10 * time.Second}); err != nil {
 		return nil, err
 	}
@@ -172,7 +175,7 @@ func (c *Cluster) Add() (*Node, error) {
 // args is the command line of a node; mu is held.
 func (c *Cluster) args(n *Node) []string {
 	args := []string{
-		"serve", "--name", n.Name, "--api-addr", n.API, "--state-store", c.opts.Store.State,
+		"serve", "--name", n.Name, "--api-addr", n.API, "--state-store", c.opts.Store.state(n.Number),
 		"--file-root", filesBelow(c.opts.Folder), "--secrets-key-file", c.keyFile(),
 		"--egress-allow", "127.0.0.0/8", "--log-level", "debug",
 	}
@@ -185,9 +188,7 @@ func (c *Cluster) args(n *Node) []string {
 		}
 		args = append(args, "--remote-addr", n.Remote, "--gossip-addr", n.Gossip, "--join", strings.Join(others, ","))
 	}
-	if c.opts.Network != nil {
-		args = append(args, "--insecure", "--egress-allow", c.opts.Network.Prefix())
-	}
+	args = append(args, c.opts.Driver.Args()...)
 	return append(args, c.opts.Args...)
 }
 

@@ -120,13 +120,14 @@ func stage(t testing.TB, s Scenario, as staging) *Cluster {
 	}
 	listen := "127.0.0.1"
 	if s.Network {
-		if opts.Network, err = NewNetwork(t.Context(), as.nodes); errors.Is(err, ErrNoNetwork) {
+		network, err := NewNetwork(t.Context(), as.nodes)
+		if errors.Is(err, ErrNoNetwork) {
 			t.Skip(err)
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(opts.Network.Close)
-		listen = opts.Network.Gateway()
+		t.Cleanup(network.Close)
+		opts.Driver, listen = network, network.Gateway()
 	}
 	if s.Uploads {
 		opts.Fars = fars(t, as.folder)

@@ -5,11 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // ErrNoNetwork tells why nodes cannot be held apart on this machine.
@@ -33,6 +35,21 @@ type Network struct {
 	nodes  int
 	// filter is the program that drops packets, nft or iptables.
 	filter string
+
+	mu     sync.Mutex // guards what follows
+	serial int
+	// rules say by node which packets that arrive are dropped, by a number that is
+	// given once.
+	rules map[int]map[int]rule
+	// slow are the limits of what nodes send, in bytes a second.
+	slow map[int]map[int]int64
+}
+
+// rule drops packets: from an address, of a port if there is one, so many
+// percent.
+type rule struct {
+	from, port string
+	percent    int
 }
 
 // NewNetwork makes a network for so many nodes. The error is ErrNoNetwork
@@ -44,7 +61,7 @@ func NewNetwork(ctx context.Context, nodes int) (*Network, error) {
 	if _, err := exec.LookPath("ip"); err != nil {
 		return nil, fmt.Errorf("%w: there is no ip command (iproute2)", ErrNoNetwork)
 	}
-	n := &Network{nodes: nodes}
+	n := &Network{nodes: nodes, rules: map[int]map[int]rule{}, slow: map[int]map[int]int64{}}
 	for _, program := range []string{"nft", "iptables"} {
 		if _, err := exec.LookPath(program); err == nil && n.filter == "" {
 			n.filter = program
@@ -111,10 +128,25 @@ func (n *Network) command(number int) []string {
 }
 func (n *Network) port(number int, p string) string { return n.address(number) + ":" + p }
 
-// addresses are those of a node.
-func (n *Network) addresses(number int) (api, remote, gossip string) {
-	return n.port(number, networkAPI), n.port(number, networkRemote), n.port(number, networkGossip)
+// Addresses implements [Driver].
+func (n *Network) Addresses(number int) (api, remote, gossip string, err error) {
+	if number > n.nodes {
+		return "", "", "", fmt.Errorf("the network has room for %d nodes", n.nodes)
+	}
+	return n.port(number, networkAPI), n.port(number, networkRemote), n.port(number, networkGossip), nil
 }
+
+// Args implements [Driver].
+func (n *Network) Args() []string { return []string{"--insecure", "--egress-allow", n.Prefix()} }
+
+// Launch implements [Driver].
+func (n *Network) Launch(number int, log *os.File, line, env []string) (Running, error) {
+	line = append(n.command(number), line...)
+	return StartTo(log, line[0], line[1:], env)
+}
+
+// Host implements [Driver].
+func (n *Network) Host() string { return n.Gateway() }
 
 // Gateway is the harness's own address, which all nodes reach.
 func (n *Network) Gateway() string { return n.subnet + ".1" }
@@ -122,54 +154,117 @@ func (n *Network) Gateway() string { return n.subnet + ".1" }
 // Prefix holds all addresses.
 func (n *Network) Prefix() string { return n.subnet + ".0/24" }
 
-// Cut makes one node deaf to another: what it sends arrives no more.
-func (n *Network) Cut(ctx context.Context, from, to *Node) error {
-	source, _, _ := strings.Cut(from.API, ":")
-	if n.filter == "nft" {
-		return n.inside(ctx, to, "nft add rule ip chaos deaf ip saddr "+source+" drop")
-	}
-	return n.inside(ctx, to, "iptables -I INPUT -s "+source+" -j DROP")
+// Cut implements [Links].
+func (n *Network) Cut(ctx context.Context, from, to int) (func(context.Context) error, error) {
+	return n.drop(ctx, to, rule{from: n.address(from), percent: 100})
 }
 
-// cutOff makes all other nodes deaf to those of one side, and these to them
-// unless the cut is one way.
-func (c *Cluster) cutOff(ctx context.Context, side []*Node, oneWay bool) error {
-	for _, n := range side {
-		for _, other := range c.Nodes() {
-			if slices.Contains(side, other) {
-				continue
+// CutHost implements [Links].
+func (n *Network) CutHost(ctx context.Context, port string, to int) (func(context.Context) error, error) {
+	return n.drop(ctx, to, rule{from: n.Gateway(), port: port, percent: 100})
+}
+
+// Lose implements [Links].
+func (n *Network) Lose(ctx context.Context, percent, to int) (func(context.Context) error, error) {
+	return n.drop(ctx, to, rule{from: n.Prefix(), percent: percent})
+}
+
+// drop adds a rule to a node.
+func (n *Network) drop(ctx context.Context, to int, r rule) (func(context.Context) error, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.serial++
+	id := n.serial
+	if n.rules[to] == nil {
+		n.rules[to] = map[int]rule{}
+	}
+	n.rules[to][id] = r
+	return func(ctx context.Context) error {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		delete(n.rules[to], id)
+		return n.apply(ctx, to)
+	}, n.apply(ctx, to)
+}
+
+// apply makes the filter of a node what its rules say, at once; mu is held.
+func (n *Network) apply(ctx context.Context, to int) error {
+	if n.filter == "nft" {
+		script := "flush chain ip chaos deaf\n"
+		for _, r := range n.rules[to] {
+			script += "add rule ip chaos deaf ip saddr " + r.from
+			if r.port != "" {
+				script += " tcp sport " + r.port
 			}
-			if err := c.opts.Network.Cut(ctx, n, other); err != nil {
-				return err
+			if r.percent < 100 {
+				script += fmt.Sprintf(" numgen random mod 100 < %d", r.percent)
 			}
-			if oneWay {
-				continue
-			}
-			if err := c.opts.Network.Cut(ctx, other, n); err != nil {
-				return err
-			}
+			script += " drop\n"
 		}
+		return commandWith(ctx, script, append(n.command(to), "nft", "-f", "-")...)
 	}
-	return nil
-}
-
-// Heal undoes all cuts.
-func (n *Network) Heal(ctx context.Context) error {
-	line := "iptables -F INPUT"
-	if n.filter == "nft" {
-		line = "nft flush chain ip chaos deaf"
+	lines := []string{"iptables -F INPUT"}
+	for _, r := range n.rules[to] {
+		line := "iptables -A INPUT -s " + r.from
+		if r.port != "" {
+			line += " -p tcp --sport " + r.port
+		}
+		if r.percent < 100 {
+			line += fmt.Sprintf(" -m statistic --mode random --probability %.2f", float64(r.percent)/100)
+		}
+		lines = append(lines, line+" -j DROP")
 	}
-	for i := 1; i <= n.nodes; i++ {
-		if err := command(ctx, append(n.command(i), strings.Fields(line)...)...); err != nil {
+	for _, line := range lines {
+		if err := command(ctx, append(n.command(to), strings.Fields(line)...)...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// inside runs a command in the namespace of a node.
-func (n *Network) inside(ctx context.Context, node *Node, line string) error {
-	return command(ctx, append(node.command[:len(node.command)-1:len(node.command)-1], strings.Fields(line)...)...)
+// Slow implements [Links]. Of several limits the lowest counts.
+func (n *Network) Slow(ctx context.Context, rate int64, from int) (func(context.Context) error, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.serial++
+	id := n.serial
+	if n.slow[from] == nil {
+		n.slow[from] = map[int]int64{}
+	}
+	n.slow[from][id] = rate
+	return func(ctx context.Context) error {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		delete(n.slow[from], id)
+		return n.shape(ctx, from)
+	}, n.shape(ctx, from)
+}
+
+// shape makes what a node sends as slow as is asked for; mu is held.
+func (n *Network) shape(ctx context.Context, from int) error {
+	// There may be none.
+	_ = command(ctx, append(n.command(from), strings.Fields("tc qdisc del dev uplink root")...)...)
+	if len(n.slow[from]) == 0 {
+		return nil
+	}
+	least := slices.Min(slices.Collect(maps.Values(n.slow[from])))
+	// The bucket must have room for a packet, and for what passes in a tick.
+	line := fmt.Sprintf("tc qdisc add dev uplink root tbf rate %dbps burst %d latency 400ms", least, max(4<<10, least/100))
+	return command(ctx, append(n.command(from), strings.Fields(line)...)...)
+}
+
+// Heal implements [Links].
+func (n *Network) Heal(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	clear(n.rules)
+	clear(n.slow)
+	for i := 1; i <= n.nodes; i++ {
+		if err := errors.Join(n.apply(ctx, i), n.shape(ctx, i)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close removes what was made. Processes in it must have ended.
@@ -183,8 +278,13 @@ func (n *Network) Close() {
 }
 
 // command runs a command of the system.
-func command(ctx context.Context, words ...string) error {
-	if out, err := exec.CommandContext(ctx, words[0], words[1:]...).CombinedOutput(); err != nil {
+func command(ctx context.Context, words ...string) error { return commandWith(ctx, "", words...) }
+
+// commandWith is command with something to read.
+func commandWith(ctx context.Context, input string, words ...string) error {
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+	cmd.Stdin = strings.NewReader(input)
+	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w: %s", strings.Join(words, " "), err, strings.TrimSpace(string(out)))
 	}
 	return nil

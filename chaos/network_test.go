@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -55,15 +56,18 @@ func TestNetworkCuts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Cluster{opts: Options{Network: n}}
+	c := &Cluster{opts: Options{Driver: n}}
 	for i := 1; i <= 2; i++ {
-		node := &Node{Name: fmt.Sprint(i), command: append(n.command(i), self)}
-		node.API, node.Remote, node.Gossip = n.addresses(i)
+		node := &Node{Name: fmt.Sprint(i), Number: i}
+		if node.API, node.Remote, node.Gossip, err = n.Addresses(i); err != nil {
+			t.Fatal(err)
+		}
 		c.nodes = append(c.nodes, node)
 	}
 	a, b := c.nodes[0], c.nodes[1]
 	order := func(node *Node, text string) *Process {
-		p, err := Start(node.command[0], node.command[1:], []string{helperEnv + "=" + text})
+		line := append(n.command(node.Number), self)
+		p, err := Start(line[0], line[1:], []string{helperEnv + "=" + text})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,13 +77,16 @@ func TestNetworkCuts(t *testing.T) {
 	if err := order(b, "listen "+b.API).AwaitStdout(t.Context(), "listening"); err != nil {
 		t.Fatal(err)
 	}
+	var heal func(context.Context) error
 	for _, step := range []struct {
 		name string
 		do   func() error
 		want bool
 	}{
 		{"made", func() error { return nil }, true},
-		{"a is deaf to b", func() error { return n.Cut(t.Context(), b, a) }, false},
+		{"a is deaf to b", func() (err error) { heal, err = n.Cut(t.Context(), 2, 1); return err }, false},
+		{"all is lost as well", func() (err error) { _, err = n.Lose(t.Context(), 100, 1); return err }, false},
+		{"one of the two is healed", func() error { return heal(t.Context()) }, false},
 		{"healed", func() error { return n.Heal(t.Context()) }, true},
 		{"b is deaf to a", func() error { return c.cutOff(t.Context(), []*Node{a}, true) }, false},
 		{"b is cut off as well", func() error { return c.cutOff(t.Context(), []*Node{b}, false) }, false},

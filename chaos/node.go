@@ -8,11 +8,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
+	"godwit/chaos/history"
 	"godwit/client"
 )
 
@@ -26,6 +29,8 @@ const tailLines = 60
 // the same over all its lives. Its methods are safe for concurrent use.
 type Node struct {
 	Name string
+	// Number counts nodes from 1.
+	Number int
 	// API, Remote and Gossip are host:port.
 	API, Remote, Gossip string
 	// Log is the file that all its lives print to, History the one that its
@@ -33,17 +38,23 @@ type Node struct {
 	Log, History string
 	*client.Client
 
-	// command is what runs the binary: itself, or ip netns exec.
-	command []string
-	args    []string
-	env     []string
-	folder  string
+	driver Driver
+	binary string
+	args   []string
+	env    []string
+	folder string
+	rec    *history.Recorder
+	// doomed tells that a failpoint may end it, or any other node.
+	doomed *atomic.Bool
 
 	mu     sync.Mutex // guards what follows
-	proc   *Process   // the last one, nil before the first
+	proc   Running    // the last one, nil before the first
 	data   string     // its data folder
 	lives  int
 	paused bool
+	// wanted tells that the harness has ended the present life, excused that it may
+	// end before it is ready.
+	wanted, excused bool
 }
 
 // URL is that of its API.
@@ -68,6 +79,19 @@ func (n *Node) Restart(ctx context.Context, fresh bool) error {
 	return n.Start(ctx)
 }
 
+// Revive is Restart where faults may keep it from starting: then it may end.
+func (n *Node) Revive(ctx context.Context, fresh bool) error {
+	n.excuse(true)
+	defer n.excuse(false)
+	return n.Restart(ctx, fresh)
+}
+
+func (n *Node) excuse(yes bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.excused = yes
+}
+
 func (n *Node) launch() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -84,10 +108,40 @@ func (n *Node) launch() error {
 	}
 	defer log.Close() // the process has its own
 	fmt.Fprintf(log, "life %d of %s begins\n", n.lives, n.Name)
-	command := append(append(n.command[:len(n.command):len(n.command)], n.args...), "--data-dir", n.data)
-	n.proc, err = StartTo(log, command[0], command[1:], n.env)
-	n.paused = false
-	return err
+	proc, err := n.driver.Launch(n.Number, log, slices.Concat([]string{n.binary}, n.args, []string{"--data-dir", n.data}), n.env)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", n.Name, err)
+	}
+	n.proc, n.paused, n.wanted = proc, false, false
+	n.rec.Add(history.Event{Node: n.Name, Life: n.lives, Process: &history.Process{Step: history.StepStart}})
+	go n.recordEnd(proc, n.lives)
+	return nil
+}
+
+// recordEnd waits for the end of a life and writes it down.
+func (n *Node) recordEnd(proc Running, life int) {
+	code, err := proc.Wait(context.Background())
+	if err != nil {
+		return // never: nothing ends the context
+	}
+	n.mu.Lock()
+	wanted := n.proc != proc || n.wanted || n.excused || n.doomed.Load()
+	n.mu.Unlock()
+	n.rec.Add(history.Event{Node: n.Name, Life: life, Process: &history.Process{Step: history.StepEnd, Code: code, Wanted: wanted}})
+}
+
+// Life is the number of its present or last life, from 1.
+func (n *Node) Life() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.lives
+}
+
+// want says that the harness ends the present life.
+func (n *Node) want() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.wanted = true
 }
 
 // AwaitReady returns when it says that it is ready. It fails when the process
@@ -95,6 +149,7 @@ func (n *Node) launch() error {
 func (n *Node) AwaitReady(ctx context.Context) error {
 	for {
 		if n.ready(ctx) {
+			n.rec.Add(history.Event{Node: n.Name, Life: n.Life(), Process: &history.Process{Step: history.StepReady}})
 			return nil
 		}
 		if p := n.process(); p == nil || p.Ended() {
@@ -121,7 +176,7 @@ func (n *Node) ready(ctx context.Context) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-func (n *Node) process() *Process {
+func (n *Node) process() Running {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.proc
@@ -136,6 +191,7 @@ func (n *Node) Live() bool {
 
 // Kill ends it as a power switch would, and returns when it is gone.
 func (n *Node) Kill() {
+	n.want()
 	if p := n.process(); p != nil {
 		p.Kill()
 	}
@@ -163,6 +219,7 @@ func (n *Node) Terminate(ctx context.Context) (int, error) {
 	if p == nil {
 		return 0, fmt.Errorf("%s never ran", n.Name)
 	}
+	n.want()
 	if err := p.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return 0, fmt.Errorf("terminate %s: %w", n.Name, err)
 	}

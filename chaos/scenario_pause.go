@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -74,7 +75,7 @@ func runPartition(ctx context.Context, c *Cluster, p Params) (Report, error) {
 		taken := c.during(ctx, d, v, m)
 		moved.add(r, v.Name, onlyProgress(taken))
 		kept += len(v.Ran) - len(taken)
-		if err := c.opts.Network.Heal(ctx); err != nil {
+		if err := c.links().Heal(ctx); err != nil {
 			return err
 		}
 		healed, cancel := context.WithTimeout(ctx, endPatience)
@@ -100,4 +101,32 @@ func (c *Cluster) half(n *Node) []*Node {
 		}
 	}
 	return side
+}
+
+// links are what holds the nodes apart, or nil.
+func (c *Cluster) links() Links {
+	links, _ := c.opts.Driver.(Links)
+	return links
+}
+
+// cutOff makes all other nodes deaf to those of one side, and these to them
+// unless the cut is one way.
+func (c *Cluster) cutOff(ctx context.Context, side []*Node, oneWay bool) error {
+	for _, n := range side {
+		for _, other := range c.Nodes() {
+			if slices.Contains(side, other) {
+				continue
+			}
+			if _, err := c.links().Cut(ctx, n.Number, other.Number); err != nil {
+				return err
+			}
+			if oneWay {
+				continue
+			}
+			if _, err := c.links().Cut(ctx, other.Number, n.Number); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -43,11 +43,32 @@ type Store struct {
 	State string
 	// Env is what nodes need to reach it.
 	Env []string
+	// Way, if there is one, is the way of the node with that number to it, in place
+	// of State and Env: each may have one of its own, where it can be disturbed.
+	Way func(number int) (state string, env []string)
 	// Destination is the URL of the result of that name.
 	Destination func(name string) string
 	// Open reads a result; fs.ErrNotExist when there is none. Remove removes it.
 	Open   func(name string) (io.ReadCloser, error)
 	Remove func(name string) error
+}
+
+// state is the URL of the state store as the node with that number has it.
+func (s Store) state(number int) string {
+	if s.Way == nil {
+		return s.State
+	}
+	state, _ := s.Way(number)
+	return state
+}
+
+// env is what that node needs to reach it.
+func (s Store) env(number int) []string {
+	if s.Way == nil {
+		return s.Env
+	}
+	_, env := s.Way(number)
+	return env
 }
 
 // DirStore keeps state and results in subfolders of a folder, which it makes.

@@ -63,6 +63,15 @@ func (c Content) block(p []byte, start int64) {
 	}
 }
 
+// GenerationIn is the generation that the beginning of a block says it is of, 0
+// where too little of it is there.
+func GenerationIn(block []byte) uint64 {
+	if len(block) < headerSize {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(block[8:])
+}
+
 // mix is the finaliser of SplitMix64.
 func mix(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

@@ -1,9 +1,14 @@
-// Command chaos puts a scenario of package chaos on, for a person who watches:
+// Command chaos runs the mix of package chaos, random faults under a load of
+// everything, for as long as it is told to:
+//
+//	go run ./chaos/cmd/chaos -duration 1h -seed 7
+//
+// or puts one scenario on, for a person who watches:
 //
 //	go run ./chaos/cmd/chaos -scenario kill -nodes 3 -store s3 -kills 50 -seed 7
 //
-// Origins and stores are those of the tests, which programs do not carry, so it
-// compiles the tests of package chaos and has them run the scenario.
+// The servers of a scenario end with a test, so it compiles the tests of package
+// chaos and has them run the scenario.
 package main
 
 import (
@@ -33,10 +38,12 @@ func run(args []string) (int, error) {
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	name := flags.String("scenario", "", "the scenario, one of the list below")
 	folder := flags.String("folder", "", "where nodes work and log; kept if it is given, or if a promise is broken")
-	flags.Int("nodes", 3, "how many nodes")
-	flags.String("store", "dir", "where state and results are: dir, mixed (state in a folder, results in S3) or s3 (versitygw)")
-	flags.Uint64("seed", 1, "seed of all decisions")
-	new(chaos.Params).Register(flags, "")
+	nodes := flags.Int("nodes", 3, "how many nodes")
+	store := flags.String("store", "", "where state and results are: dir, mixed (state in a folder, results in S3) or s3 (versitygw); s3 for the mix, dir for scenarios, if it is not given")
+	seed := flags.Uint64("seed", 1, "seed of all decisions")
+	params := new(chaos.Params)
+	params.Register(flags, "")
+	mix := mixFlags(flags)
 	flags.Usage = func() {
 		flags.PrintDefaults()
 		for _, s := range chaos.Scenarios {
@@ -45,6 +52,11 @@ func run(args []string) (int, error) {
 	}
 	if err := flags.Parse(args); err != nil {
 		return 2, nil // it was told already
+	}
+	if *name == "" {
+		mix.Nodes, mix.Store, mix.Seed, mix.Folder = *nodes, *store, *seed, *folder
+		mix.Duration, mix.Transfers, mix.Size, mix.Rate = params.Duration, params.Transfers, params.Size, params.Rate
+		return runMix(*mix)
 	}
 	if _, err := chaos.FindScenario(*name); err != nil {
 		return 2, err

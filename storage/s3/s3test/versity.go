@@ -2,6 +2,7 @@ package s3test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -23,12 +24,18 @@ const (
 // startPatience is how long a server may take to answer.
 const startPatience = 20 * time.Second
 
+// ErrNoVersity tells why versitygw cannot be run on this machine.
+var ErrNoVersity = errors.New("versitygw cannot be run here")
+
 // Versity is a running versitygw.
 type Versity struct {
 	// Endpoint is its "http://127.0.0.1:port".
 	Endpoint string
 	// Dir is the folder whose subfolders are the buckets.
 	Dir string
+
+	cmd   *exec.Cmd
+	ended chan struct{}
 }
 
 // StartVersity starts versitygw over a temporary folder and stops it at the
@@ -36,22 +43,43 @@ type Versity struct {
 // attributes are missing.
 func StartVersity(tb testing.TB) *Versity {
 	tb.Helper()
-	program := findVersity(tb)
-	v := &Versity{Dir: tb.TempDir()}
+	v, err := OpenVersity(tb.TempDir())
+	if errors.Is(err, ErrNoVersity) {
+		tb.Skip(err)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(v.Close)
+	return v
+}
+
+// OpenVersity starts versitygw over a folder; the caller closes it. The error is
+// ErrNoVersity where the program or extended attributes are missing.
+func OpenVersity(folder string) (*Versity, error) {
+	program, err := findVersity()
+	if err != nil {
+		return nil, err
+	}
+	v := &Versity{Dir: folder}
 	for range 3 { // another process may take the port before versitygw does
-		if v.start(tb, program) {
-			return v
+		if err = v.start(program); err == nil || errors.Is(err, ErrNoVersity) {
+			break
 		}
 	}
-	tb.Fatal("versitygw does not start")
-	return nil
+	return v, err
+}
+
+// Close ends it.
+func (v *Versity) Close() {
+	v.cmd.Process.Kill() //nolint:errcheck // it may have ended
+	<-v.ended
 }
 
 // findVersity looks on PATH and where go install puts programs.
-func findVersity(tb testing.TB) string {
-	tb.Helper()
+func findVersity() (string, error) {
 	if path, err := exec.LookPath("versitygw"); err == nil {
-		return path
+		return path, nil
 	}
 	home, _ := os.UserHomeDir()
 	gopath := os.Getenv("GOPATH")
@@ -60,81 +88,74 @@ func findVersity(tb testing.TB) string {
 	}
 	for _, dir := range []string{os.Getenv("GOBIN"), filepath.Join(gopath, "bin")} {
 		if path, err := exec.LookPath(filepath.Join(dir, "versitygw")); dir != "" && err == nil {
-			return path
+			return path, nil
 		}
 	}
-	tb.Skip("versitygw is not installed: go install github.com/versity/versitygw/cmd/versitygw@v1.8.0")
-	return ""
+	return "", fmt.Errorf("%w: it is not installed: go install github.com/versity/versitygw/cmd/versitygw@v1.8.0", ErrNoVersity)
 }
 
-// start runs the program on a free port; false when it ended at once.
-func (v *Versity) start(tb testing.TB, program string) bool {
-	tb.Helper()
-	addr := freeAddr(tb)
+// start runs the program on a free port.
+func (v *Versity) start(program string) error {
+	addr, err := freeAddr()
+	if err != nil {
+		return err
+	}
 	v.Endpoint = "http://" + addr
-	cmd := exec.Command(program, "--port", addr, "--quiet", "--keep-alive", "posix", v.Dir)
-	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
+	v.cmd, v.ended = exec.Command(program, "--port", addr, "--quiet", "--keep-alive", "posix", v.Dir), make(chan struct{})
+	v.cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
 	var output strings.Builder
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		tb.Fatal(err)
+	v.cmd.Stdout, v.cmd.Stderr = &output, &output
+	if err := v.cmd.Start(); err != nil {
+		return fmt.Errorf("start versitygw: %w", err)
 	}
-	ended := make(chan struct{})
 	go func() {
-		cmd.Wait() //nolint:errcheck // it ends by being killed
-		close(ended)
+		v.cmd.Wait() //nolint:errcheck // it ends by being killed
+		close(v.ended)
 	}()
-	tb.Cleanup(func() {
-		cmd.Process.Kill() //nolint:errcheck // it may have ended
-		<-ended
-	})
-	if answers(tb, v.Endpoint, ended) {
-		return true
+	if err = v.answers(); err == nil {
+		return nil
 	}
-	<-ended
+	v.Close()
 	if strings.Contains(output.String(), "xattr") {
-		tb.Skip("versitygw needs a temporary folder with extended attributes: " + output.String())
+		return fmt.Errorf("%w: it needs a folder with extended attributes: %s", ErrNoVersity, output.String())
 	}
-	tb.Log(output.String())
-	return false
+	return fmt.Errorf("start versitygw: %w: %s", err, output.String())
 }
 
-// answers waits for the first HTTP answer of any kind; false when the server
-// ended before.
-func answers(tb testing.TB, endpoint string, ended <-chan struct{}) bool {
-	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), startPatience)
+// answers waits for the first HTTP answer of any kind. It fails when the server
+// ends before.
+func (v *Versity) answers() error {
+	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
 	defer cancel()
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint, nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.Endpoint, nil)
 		if err != nil {
-			tb.Fatal(err)
+			return err
 		}
 		if resp, err := http.DefaultClient.Do(req); err == nil {
 			resp.Body.Close() //nolint:errcheck // it was only a question
-			return true
+			return nil
 		}
 		select {
-		case <-ended:
-			return false
+		case <-v.ended:
+			return errors.New("it ended")
 		case <-ctx.Done():
-			tb.Fatal("versitygw does not answer")
+			return errors.New("it does not answer")
 		case <-again.C:
 		}
 	}
 }
 
 // freeAddr returns a loopback address that was free a moment ago.
-func freeAddr(tb testing.TB) string {
-	tb.Helper()
+func freeAddr() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		tb.Fatal(err)
+		return "", err
 	}
 	defer l.Close() //nolint:errcheck // its address is all that is wanted
-	return l.Addr().String()
+	return l.Addr().String(), nil
 }
 
 // Bucket creates a bucket: in the posix backend a bucket is a folder.

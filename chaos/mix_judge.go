@@ -1,0 +1,101 @@
+package chaos
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"godwit/chaos/check"
+	"godwit/chaos/history"
+)
+
+// MixReport is what became of a mix.
+type MixReport struct {
+	Options MixOptions
+	// Page is the report for a browser, History what it was made of.
+	Page, History string
+	Took          time.Duration
+	// Transfers were asked for, Ended counts them by how they ended, Verified are
+	// results that were read to their end, of so many Bytes.
+	Transfers, Verified int
+	Ended               map[string]int
+	Bytes               int64
+	Groups              int
+	// Faults are counted by kind; Kills are processes that were killed.
+	Faults   map[string]int
+	Kills    int
+	Events   int
+	Verdicts []check.Verdict
+}
+
+// judge reads everything that was written down, holds it against what is
+// promised and draws it.
+func (m *mix) judge() (MixReport, error) {
+	r := MixReport{
+		Options: m.opts, Took: time.Since(m.began), Page: filepath.Join(m.opts.Folder, "report.html"), History: m.historyFile(),
+		Transfers: m.load.sum, Verified: m.load.verified, Bytes: m.load.bytes, Ended: map[string]int{}, Groups: len(m.load.sets),
+		Faults: m.faults, Kills: m.kills,
+	}
+	for status, n := range m.load.ended {
+		r.Ended[status.String()] += n
+	}
+	var files []string
+	for _, n := range m.c.Nodes() {
+		files = append(files, n.History)
+		for _, line := range n.complaints() {
+			m.rec.Add(history.Event{Node: n.Name, Finding: &history.Finding{Kind: "log", Text: fmt.Sprintf("%.500s", line), Wrong: true}})
+		}
+	}
+	if err := m.rec.Close(); err != nil {
+		return r, err
+	}
+	h, err := history.Load(m.historyFile(), files...)
+	if err != nil {
+		return r, err
+	}
+	r.Events, r.Verdicts = len(h.Events), check.Judge(h)
+	return r, nil
+}
+
+// Violations are all promises that were broken.
+func (r *MixReport) Violations() (all []string) {
+	for _, v := range r.Verdicts {
+		for _, one := range v.Violations {
+			all = append(all, fmt.Sprintf("%s at %.1f s: %v", v.ID, one.At.Seconds(), one))
+		}
+	}
+	return all
+}
+
+// shownViolations is how many of each promise a text shows.
+const shownViolations = 5
+
+// String is the report for a person.
+func (r *MixReport) String() string {
+	var b strings.Builder
+	total := 0
+	for _, n := range r.Faults {
+		total += n
+	}
+	fmt.Fprintf(&b, "mix, %d nodes, store %s, seed %d: %d faults, %d processes killed, in %.0f s\n",
+		r.Options.Nodes, r.Options.Store, r.Options.Seed, total, r.Kills, r.Took.Seconds())
+	fmt.Fprintf(&b, "  %d transfers %v, %d results verified with %d MiB, %d completion groups, %d events\n",
+		r.Transfers, r.Ended, r.Verified, r.Bytes/mib, r.Groups, r.Events)
+	for _, kind := range slices.Sorted(maps.Keys(r.Faults)) {
+		fmt.Fprintf(&b, "  %5d  %s\n", r.Faults[kind], kind)
+	}
+	for _, v := range r.Verdicts {
+		fmt.Fprintf(&b, "  %-4s %-11s %s%s\n", v.ID, v.State(), v.Judged, v.Lacks)
+		for _, one := range v.Violations[:min(len(v.Violations), shownViolations)] {
+			fmt.Fprintf(&b, "       VIOLATION at %.1f s: %.600v\n", one.At.Seconds(), one)
+		}
+		if more := len(v.Violations) - shownViolations; more > 0 {
+			fmt.Fprintf(&b, "       and %d more\n", more)
+		}
+	}
+	fmt.Fprintf(&b, "  %d violations; the report is %s\n", len(r.Violations()), r.Page)
+	return b.String()
+}

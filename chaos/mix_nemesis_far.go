@@ -1,0 +1,389 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"net/url"
+	"os"
+	"time"
+
+	"godwit/chaos/proxy"
+	"godwit/endpoint/endpointtest"
+	"godwit/node"
+)
+
+// strikePoint has a node die at one of the steps of [node.StorePoints] and
+// [node.Points].
+func strikePoint(m *mix, dice *mathrand.Rand) *strike {
+	points := append(node.StorePoints(), node.Points()...)
+	point := points[dice.IntN(len(points))]
+	patience := seconds(dice, 2, 6)
+	all := m.takeAll() // nobody knows which of them dies
+	if all == nil {
+		return nil
+	}
+	s := &strike{nodes: all, detail: "at " + point}
+	s.begin = func(ctx context.Context) error {
+		watching, stop := context.WithTimeout(ctx, patience)
+		defer stop()
+		deaths := m.c.deaths(watching)
+		m.c.doomed.Store(true)
+		if err := os.WriteFile(m.c.failpointFile(), []byte(point), 0o600); err != nil {
+			return fmt.Errorf("set a failpoint: %w", err)
+		}
+		select {
+		case <-deaths:
+		case <-watching.Done():
+		}
+		_ = os.Remove(m.c.failpointFile()) // it is gone if a node died
+		// One that has just taken the file away is about to die.
+		return idle(context.WithoutCancel(ctx), 5*glance)
+	}
+	s.heal = func(ctx context.Context) error {
+		m.c.doomed.Store(false)
+		s.victims = []*Node{}
+		for _, n := range all {
+			if n.process().Ended() {
+				m.killed()
+				s.victims = append(s.victims, n)
+			}
+		}
+		return m.c.each(ctx, s.victims, func(n *Node, ctx context.Context) error { return m.revive(ctx, n, false) })
+	}
+	return s
+}
+
+// linkNemeses strike what is between nodes, and between them and the store.
+var linkNemeses = []Nemesis{
+	{Kind: "cut.full", About: "cut a node, or half of them, off from all others", Covers: []string{"M1", "M5", "M12"}, Needs: needLinks | needMany, Weight: 6, Strike: strikeCut(false)},
+	{Kind: "cut.oneway", About: "make the others deaf to a node, which hears them", Covers: []string{"M2"}, Needs: needLinks | needMany, Weight: 4, Strike: strikeCut(true)},
+	{Kind: "cut.partial", About: "cut two nodes off from each other while all others see both", Covers: []string{"M3"}, Needs: needLinks | needMany, Weight: 4, Strike: strikePartial},
+	{Kind: "cut.swizzle", About: "cut all links, one by one, and heal them in random order", Covers: []string{"M8"}, Needs: needLinks | needMany, Weight: 2, Strike: strikeSwizzle},
+	{Kind: "cut.store", About: "cut a node off from the store: nothing passes, or connections are refused", Covers: []string{"M4", "ST2"}, Needs: needObjects, Weight: 6, Strike: strikeStoreCut},
+	{Kind: "cut.deaf", About: "make a node deaf to the store: what it asks for is done, and it never hears of it", Covers: []string{"M4", "ST3"}, Needs: needLinks | needObjects, Weight: 3, Strike: strikeDeaf},
+	{Kind: "link.lossy", About: "lose 1, 5, 20 or 50 percent of what arrives at a node", Covers: []string{"M6"}, Needs: needLinks, Weight: 5, Strike: strikeLossy},
+	{Kind: "link.slow", About: "let a node send 8 KiB/s to 256 KiB/s", Covers: []string{"M7"}, Needs: needLinks, Weight: 4, Strike: strikeSlow},
+}
+
+// lasting is a strike of a node that others may overlap.
+func lasting(m *mix, n *Node, hold time.Duration, detail string, make func(context.Context) (func(context.Context) error, error)) *strike {
+	s := &strike{nodes: []*Node{n}, hold: hold, detail: fmt.Sprintf("%s for %.1f s", detail, hold.Seconds())}
+	s.begin = func(ctx context.Context) (err error) {
+		s.heal, err = make(ctx)
+		return err
+	}
+	return s
+}
+
+func strikeCut(oneWay bool) func(*mix, *mathrand.Rand) *strike {
+	return func(m *mix, dice *mathrand.Rand) *strike {
+		hold, half := seconds(dice, 1, 15), dice.IntN(2) == 0
+		if !m.room() {
+			return nil
+		}
+		n := m.take(dice)
+		if n == nil {
+			return nil
+		}
+		side := []*Node{n}
+		if half {
+			side = m.c.half(n)
+		}
+		return lasting(m, n, hold, fmt.Sprintf("%d of %d", len(side), len(m.c.Nodes())), func(ctx context.Context) (func(context.Context) error, error) {
+			var links [][2]int
+			for _, a := range side {
+				for _, b := range m.c.Nodes() {
+					if has(side, b) {
+						continue
+					}
+					links = append(links, [2]int{a.Number, b.Number})
+					if !oneWay {
+						links = append(links, [2]int{b.Number, a.Number})
+					}
+				}
+			}
+			return m.cut(ctx, links, 0)
+		})
+	}
+}
+
+func has(nodes []*Node, n *Node) bool {
+	for _, one := range nodes {
+		if one == n {
+			return true
+		}
+	}
+	return false
+}
+
+// cut cuts links, pausing after each, and returns what heals them in their order.
+func (m *mix) cut(ctx context.Context, links [][2]int, pause time.Duration) (func(context.Context) error, error) {
+	var heals []func(context.Context) error
+	heal := func(ctx context.Context) error {
+		var all error
+		for _, one := range heals {
+			all = errors.Join(all, one(ctx))
+			_ = idle(ctx, pause)
+		}
+		return all
+	}
+	for _, l := range links {
+		one, err := m.links.Cut(ctx, l[0], l[1])
+		heals = append(heals, one)
+		if err != nil {
+			return heal, err
+		}
+		_ = idle(ctx, pause)
+	}
+	return heal, nil
+}
+
+func strikePartial(m *mix, dice *mathrand.Rand) *strike {
+	hold, at := seconds(dice, 2, 20), dice.IntN(1<<20)
+	if !m.room() {
+		return nil
+	}
+	n := m.take(dice)
+	if n == nil {
+		return nil
+	}
+	var others []*Node
+	for _, o := range m.c.Nodes() {
+		if o != n && o != m.guest {
+			others = append(others, o)
+		}
+	}
+	other := others[at%len(others)]
+	return lasting(m, n, hold, "from "+other.Name, func(ctx context.Context) (func(context.Context) error, error) {
+		return m.cut(ctx, [][2]int{{n.Number, other.Number}, {other.Number, n.Number}}, 0)
+	})
+}
+
+func strikeSwizzle(m *mix, dice *mathrand.Rand) *strike {
+	var links [][2]int
+	for a := 1; a <= m.opts.Nodes; a++ {
+		for b := 1; b <= m.opts.Nodes; b++ {
+			if a != b {
+				links = append(links, [2]int{a, b})
+			}
+		}
+	}
+	dice.Shuffle(len(links), func(i, j int) { links[i], links[j] = links[j], links[i] })
+	order := dice.Perm(len(links))
+	hold := seconds(dice, 1, 5)
+	all := m.takeAll()
+	if all == nil {
+		return nil
+	}
+	s := &strike{nodes: all, hold: hold}
+	heals := make([]func(context.Context) error, 0, len(links))
+	s.begin = func(ctx context.Context) error {
+		for _, l := range links {
+			heal, err := m.cut(ctx, [][2]int{l}, 0)
+			heals = append(heals, heal)
+			if err != nil {
+				return err
+			}
+			_ = idle(ctx, 500*time.Millisecond)
+		}
+		return nil
+	}
+	s.heal = func(ctx context.Context) error {
+		var failed error
+		for _, at := range order {
+			if at < len(heals) {
+				failed = errors.Join(failed, heals[at](ctx))
+				_ = idle(ctx, 500*time.Millisecond)
+			}
+		}
+		return failed
+	}
+	return s
+}
+
+func strikeStoreCut(m *mix, dice *mathrand.Rand) *strike {
+	hold, how := seconds(dice, 1, 18), []proxy.Cut{proxy.Silent, proxy.Refused}[dice.IntN(2)]
+	if !m.room() {
+		return nil
+	}
+	n := m.take(dice)
+	if n == nil {
+		return nil
+	}
+	return lasting(m, n, hold, string(how), func(context.Context) (func(context.Context) error, error) {
+		return func(context.Context) error { return m.proxy.Cut(n.Name, proxy.Open) }, m.proxy.Cut(n.Name, how)
+	})
+}
+
+func strikeDeaf(m *mix, dice *mathrand.Rand) *strike {
+	hold := seconds(dice, 1, 15)
+	if !m.room() {
+		return nil
+	}
+	n := m.take(dice)
+	if n == nil {
+		return nil
+	}
+	return lasting(m, n, hold, "", func(ctx context.Context) (func(context.Context) error, error) {
+		at, err := url.Parse(m.ways[n.Number])
+		if err != nil {
+			return nil, err
+		}
+		return m.links.CutHost(ctx, at.Port(), n.Number)
+	})
+}
+
+func strikeLossy(m *mix, dice *mathrand.Rand) *strike {
+	hold, percent := seconds(dice, 3, 20), []int{1, 5, 20, 50}[dice.IntN(4)]
+	if !m.room() {
+		return nil
+	}
+	n := m.take(dice)
+	if n == nil {
+		return nil
+	}
+	return lasting(m, n, hold, fmt.Sprintf("%d %%", percent), func(ctx context.Context) (func(context.Context) error, error) {
+		return m.links.Lose(ctx, percent, n.Number)
+	})
+}
+
+func strikeSlow(m *mix, dice *mathrand.Rand) *strike {
+	hold, rate := seconds(dice, 3, 15), int64(8<<10)<<dice.IntN(6)
+	if !m.room() {
+		return nil
+	}
+	n := m.take(dice)
+	if n == nil {
+		return nil
+	}
+	return lasting(m, n, hold, fmt.Sprintf("%d KiB/s", rate>>10), func(ctx context.Context) (func(context.Context) error, error) {
+		return m.links.Slow(ctx, rate, n.Number)
+	})
+}
+
+// storeNemeses strike calls of the store, those of records and of results.
+var storeNemeses = []Nemesis{
+	{Kind: "store.unavailable", About: "a storm of 503 SlowDown or 500, for half of all calls or all", Covers: []string{"ST1"}, Needs: needObjects, Weight: 5, Strike: strikeStore(func(dice *mathrand.Rand) proxy.Rule {
+		return proxy.Rule{Do: proxy.Refuse, Status: []int{503, 500, 429}[dice.IntN(3)], Chance: []float64{0.1, 0.5, 0}[dice.IntN(3)]}
+	})},
+	{Kind: "store.before", About: "connections end before anything is done", Covers: []string{"ST2"}, Needs: needObjects, Weight: 5, Strike: strikeStore(func(dice *mathrand.Rand) proxy.Rule {
+		return proxy.Rule{Do: proxy.Drop, Chance: 0.05 + 0.4*dice.Float64()}
+	})},
+	{Kind: "store.lost", About: "what is asked for is done, and the answer is lost", Covers: []string{"ST3", "M13"}, Needs: needObjects, Weight: 9, Strike: strikeStore(func(dice *mathrand.Rand) proxy.Rule {
+		return proxy.Rule{Do: proxy.Lose, Chance: 0.05 + 0.4*dice.Float64()}
+	})},
+	{Kind: "store.after", About: "what is asked for is done, and told as a 500", Covers: []string{"ST3"}, Needs: needObjects, Weight: 4, Strike: strikeStore(func(dice *mathrand.Rand) proxy.Rule {
+		return proxy.Rule{Do: proxy.Refuse, After: true, Status: 500, Chance: 0.05 + 0.4*dice.Float64()}
+	})},
+	{Kind: "store.hang", About: "calls are not answered, done or not", Covers: []string{"ST2"}, Needs: needObjects, Weight: 4, Strike: strikeStore(func(dice *mathrand.Rand) proxy.Rule {
+		return proxy.Rule{Do: proxy.Hang, After: dice.IntN(2) == 0, Chance: 0.05 + 0.2*dice.Float64()}
+	})},
+	{Kind: "store.conflict", About: "conditional writes are answered with 409", Covers: []string{"ST5"}, Needs: needState, Weight: 4, Strike: strikeStore(func(dice *mathrand.Rand) proxy.Rule {
+		return proxy.Rule{Ops: []string{"put"}, Scope: proxy.State, Do: proxy.Refuse, Status: 409, Chance: 0.1 + 0.4*dice.Float64()}
+	})},
+	{Kind: "store.lostrace", About: "conditional writes are answered with 412 although nobody else wrote", Covers: []string{"ST4"}, Needs: needState, Weight: 2, Strike: strikeStore(func(dice *mathrand.Rand) proxy.Rule {
+		return proxy.Rule{Ops: []string{"put"}, Scope: proxy.State, Do: proxy.Refuse, Status: 412, Chance: 0.02 + 0.1*dice.Float64()}
+	})},
+	{Kind: "store.duplicate", About: "writes of records arrive again after later ones", Covers: []string{"ST7", "M13"}, Needs: needState, Weight: 4, Strike: strikeStore(func(dice *mathrand.Rand) proxy.Rule {
+		return proxy.Rule{Ops: []string{"put"}, Scope: proxy.State, Do: proxy.Duplicate, Chance: 0.1 + 0.4*dice.Float64()}
+	})},
+	{Kind: "store.expire", About: "uploads are gone when their next part or their end comes", Covers: []string{"ST8"}, Needs: needObjects, Weight: 3, Strike: strikeStore(func(*mathrand.Rand) proxy.Rule {
+		return proxy.Rule{Ops: []string{"upload.part", "upload.complete"}, Scope: proxy.Data, Do: proxy.Expire, Chance: 0.1, Limit: 3}
+	})},
+	{Kind: "store.complete", About: "a publication is answered with 200 and an error in the body, done or not", Covers: []string{"ST10"}, Needs: needObjects, Weight: 4, Strike: strikeStore(func(dice *mathrand.Rand) proxy.Rule {
+		return proxy.Rule{Ops: []string{"upload.complete"}, Do: proxy.Refuse, Status: 200, After: dice.IntN(2) == 0, Chance: 0.5}
+	})},
+	{Kind: "store.truncate", About: "answers end in the middle of their body", Covers: []string{"ST12"}, Needs: needObjects, Weight: 3, Strike: strikeStore(func(dice *mathrand.Rand) proxy.Rule {
+		return proxy.Rule{Do: proxy.Truncate, Chance: 0.05 + 0.3*dice.Float64()}
+	})},
+	{Kind: "store.slow", About: "calls take 0.2 s to 2 s longer", Covers: []string{"ST10", "M6"}, Needs: needObjects, Weight: 4, Strike: strikeStore(func(dice *mathrand.Rand) proxy.Rule {
+		return proxy.Rule{Delay: seconds(dice, 0.2, 2)}
+	})},
+}
+
+func strikeStore(decide func(*mathrand.Rand) proxy.Rule) func(*mix, *mathrand.Rand) *strike {
+	return func(m *mix, dice *mathrand.Rand) *strike {
+		rule, hold := decide(dice), seconds(dice, 2, 12)
+		if !m.room() {
+			return nil
+		}
+		var undo func()
+		return &strike{
+			hold: hold, detail: fmt.Sprintf("status %d, chance %.2f, for %.1f s", rule.Status, rule.Chance, hold.Seconds()),
+			afresh: rule.Do == proxy.Expire,
+			begin:  func(context.Context) error { undo = m.disturb(rule); return nil },
+			heal:   func(context.Context) error { undo(); return nil },
+		}
+	}
+}
+
+// sideNemeses strike origins, the far side of uploads, and receivers.
+var sideNemeses = []Nemesis{
+	{Kind: "origin.reset", About: "the origin ends connections in the middle of bodies", Covers: []string{"O1", "O14"}, Weight: 4, Strike: strikeOrigin(originReset)},
+	{Kind: "origin.change", About: "the content changes in the middle of a body, and its ETag", Covers: []string{"O2", "O4"}, Weight: 3, Strike: strikeOrigin(originChange)},
+	{Kind: "origin.whole", About: "the origin ignores Range", Covers: []string{"O5"}, Weight: 2, Strike: strikeOrigin(originWhole)},
+	{Kind: "origin.busy", About: "the origin answers 503 with Retry-After", Covers: []string{"O16"}, Weight: 3, Strike: strikeOrigin(originBusy)},
+	{Kind: "origin.wrong", About: "the origin sends another range than it was asked for", Covers: []string{"O6"}, Weight: 2, Strike: strikeOrigin(originWrong)},
+	{Kind: "origin.stall", About: "the origin stops in the middle of bodies", Covers: []string{"O15", "M7"}, Weight: 2, Strike: strikeOrigin(originStall)},
+	{Kind: "origin.gzip", About: "the origin compresses although nobody asked", Covers: []string{"O13"}, Weight: 2, Strike: strikeOrigin(originGzip)},
+	{Kind: "far.cut", About: "the far side of uploads resets connections, or takes everything and resets them", Covers: []string{"U1"}, Weight: 3, Strike: strikeFar},
+	{Kind: "receiver.refused", About: "webhooks are answered with 503", Covers: []string{"G6"}, Weight: 3, Strike: strikeHooks(string(refused))},
+	{Kind: "receiver.dropped", About: "webhooks are taken, and the connection is closed without an answer", Covers: []string{"G7"}, Weight: 3, Strike: strikeHooks(string(dropped))},
+	{Kind: "receiver.slow", About: "webhooks are taken, and answered late", Covers: []string{"G6"}, Weight: 2, Strike: strikeHooks("slow")},
+}
+
+func strikeOrigin(f originFault) func(*mix, *mathrand.Rand) *strike {
+	return func(m *mix, dice *mathrand.Rand) *strike {
+		every, hold := 1+dice.IntN(3), seconds(dice, 2, 8)
+		m.mu.Lock()
+		busy := m.originBusy
+		if !busy {
+			m.originBusy = true
+		}
+		m.mu.Unlock()
+		if busy {
+			return nil
+		}
+		var hits []string
+		return &strike{
+			hold: hold, detail: fmt.Sprintf("one of %d answers for %.1f s", every, hold.Seconds()),
+			afresh: once[f],
+			begin:  func(context.Context) error { m.origin.set(f, every); return nil },
+			heal: func(context.Context) error {
+				hits = m.origin.set("", 0)
+				m.mu.Lock()
+				m.originBusy = false
+				m.mu.Unlock()
+				return nil
+			},
+			hit: func() []string { return hits },
+		}
+	}
+}
+
+func strikeFar(m *mix, dice *mathrand.Rand) *strike {
+	kind, at := []endpointtest.SinkFaultKind{endpointtest.FaultCut, endpointtest.FaultLost}[dice.IntN(2)], dice.Int64N(2*mib)
+	times, hold := 1+dice.IntN(4), seconds(dice, 2, 8)
+	return &strike{
+		hold: hold, detail: fmt.Sprintf("%d requests", times),
+		begin: func(context.Context) error {
+			m.far.Fault(endpointtest.SinkFault{Kind: kind, Method: "PUT", At: at, Times: times})
+			return nil
+		},
+		heal: func(context.Context) error { m.far.Heal(); return nil },
+	}
+}
+
+func strikeHooks(fault string) func(*mix, *mathrand.Rand) *strike {
+	return func(m *mix, dice *mathrand.Rand) *strike {
+		every, hold := 1+dice.IntN(2), seconds(dice, 3, 12)
+		return &strike{
+			hold: hold, detail: fmt.Sprintf("one of %d for %.1f s", every, hold.Seconds()),
+			begin: func(context.Context) error { m.hooks.set(fault, every); return nil },
+			heal:  func(context.Context) error { m.hooks.set("", 1); return nil },
+			hit:   func() []string { return nil },
+		}
+	}
+}
