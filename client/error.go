@@ -16,6 +16,8 @@ const (
 	CodeInvalid = "client.invalid"
 	// CodeUnreachable: no server answered.
 	CodeUnreachable = "server.unreachable"
+	// CodeNotReady: the server starts, drains or stops.
+	CodeNotReady = "server.not_ready"
 	// CodeIncompatible: what answered does not speak this API.
 	CodeIncompatible = "server.incompatible"
 	// CodeInterrupted: the caller's context ended first.

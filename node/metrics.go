@@ -6,14 +6,16 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"godwit/actors"
+	"godwit/cluster"
 	pb "godwit/protos/godwit/v1"
 )
 
-// metrics counts what happens on one node, in a registry of its own. No label
-// ever holds a URL or the id of a transfer.
+// metrics counts what happens on one node, in a registry of its own, beside what
+// Go and the system say of its process. No label ever holds a URL or the id of a transfer.
 type metrics struct {
 	registry    *prometheus.Registry
 	transfers   *prometheus.GaugeVec
@@ -81,13 +83,14 @@ func newMetrics(version string) *metrics {
 		Help: "Attempts to deliver background tasks, by result.",
 	}, []string{"result"})
 	m.registry.MustRegister(m.transfers, m.bytes, m.refetched, m.takeovers, m.takeover, m.fenced,
-		m.stateWrites, m.members, info, m.triggers, m.deliveries)
+		m.stateWrites, m.members, info, m.triggers, m.deliveries,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.begin()
 	return m
 }
 
-// begin makes the series that are not there yet 0: a rule about failed transfers
-// shall see the first one.
+// begin makes the series that are not there yet 0: a rule about what grows shall
+// see the first of it, and a rule about a series that is missing sees nothing.
 func (m *metrics) begin() {
 	for n, name := range pb.Transfer_Status_name {
 		if n != int32(pb.Transfer_STATUS_UNSPECIFIED) {
@@ -97,6 +100,27 @@ func (m *metrics) begin() {
 	}
 	m.Received(0)
 	m.Sent(0)
+	for _, c := range []struct {
+		counters *prometheus.CounterVec
+		values   []string
+	}{
+		{m.refetched, []string{"retry", "restart"}},
+		{m.takeovers, []string{"death", "release", "restart"}},
+		{m.triggers, []string{"fired", "failed"}},
+		{m.deliveries, []string{"ok", "failed"}},
+	} {
+		for _, value := range c.values {
+			c.counters.WithLabelValues(value)
+		}
+	}
+	for _, op := range []string{"create", "update", "delete"} {
+		for _, result := range []string{"ok", "lost", "unknown", "error"} {
+			m.stateWrites.WithLabelValues(op, result)
+		}
+	}
+	for _, state := range []cluster.State{cluster.StateAlive, cluster.StateDraining, cluster.StateSuspect, cluster.StateDead} {
+		m.members.WithLabelValues(string(state))
+	}
 }
 
 func (m *metrics) handler() http.Handler {

@@ -27,6 +27,7 @@ func newCerts(a *app) *cobra.Command {
 }
 
 func newCertsInit(a *app) *cobra.Command {
+	var keep bool
 	cmd := &cobra.Command{
 		Use:   "init DIR",
 		Short: "Make a certificate authority, the keys that all nodes share, and a token of the API",
@@ -39,6 +40,9 @@ that runs no node, and a copy of it elsewhere.`,
 		Args:    arguments(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			made, err := certs.Init(args[0])
+			if keep && errors.Is(err, fs.ErrExist) {
+				return a.printMade(nil, []string{args[0] + " is as it was"})
+			}
 			if err != nil {
 				return certsError(err)
 			}
@@ -46,6 +50,7 @@ that runs no node, and a copy of it elsewhere.`,
 			return a.printMade([]certs.Made{made}, next)
 		},
 	}
+	cmd.Flags().BoolVar(&keep, "keep", false, "leave a folder as it is that holds one of the files already; that is no error")
 	a.addOutput(cmd)
 	return cmd
 }

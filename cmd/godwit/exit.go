@@ -75,6 +75,8 @@ func exitOf(code string) int {
 		return exitInterrupted
 	case client.CodeUnreachable, client.CodeIncompatible:
 		return exitUnreachable
+	case client.CodeNotReady:
+		return exitFailed
 	}
 	return transfer.Code(code).Info().Exit
 }
@@ -86,6 +88,8 @@ func adviceFor(code string) string {
 		return ""
 	case client.CodeUnreachable:
 		return "Check that the server runs and that its address is right: host, port, and http:// or https://."
+	case client.CodeNotReady:
+		return "A node that starts or stops is ready soon or gone; one that drains is until 'godwit node uncordon'."
 	case client.CodeAuth:
 		return "Name a file that holds a token of this server with --api-token-file."
 	case client.CodeIncompatible:

@@ -43,7 +43,8 @@ the same command, run again after any crash, goes on where it was.`,
 		return usagef("%s; see '%s --help'", flagTrouble(err), cmd.CommandPath())
 	})
 	root.AddCommand(
-		newGet(a), newPut(a), newServe(a), newTransfer(a), newGroup(a), newCompletion(a), newTask(a), newNode(a), newDoctor(a), newState(a), newCerts(a), newDemo(a),
+		newGet(a), newPut(a), newServe(a), newTransfer(a), newGroup(a), newCompletion(a), newTask(a), newNode(a),
+		newHealth(a), newDoctor(a), newState(a), newCerts(a), newDemo(a),
 		newVersion(a), newCompletionScript(a),
 	)
 	return root

@@ -46,6 +46,7 @@ func scriptAPI(nodes *scriptNodes) (url string, stop func()) {
 	handler.Handle(godwitv1connect.NewCompletionServiceHandler(sets))
 	handler.Handle(godwitv1connect.NewGroupServiceHandler(sets))
 	handler.Handle(godwitv1connect.NewTaskServiceHandler(sets))
+	handler.HandleFunc("GET /readyz", nodes.serveReady)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if token := r.Header.Get("Authorization"); token != "" && token != "Bearer sesame" {
 			w.WriteHeader(http.StatusUnauthorized)

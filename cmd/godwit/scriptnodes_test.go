@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -78,6 +80,16 @@ func (s *scriptNodes) change(name string, with func(*pb.Node)) (*connect.Respons
 		}
 	}
 	return nil, shelfError(connect.CodeNotFound, "node.not_found")
+}
+
+// serveReady answers for n1.
+func (s *scriptNodes) serveReady(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.members[0].GetState() == pb.Node_DRAINING {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintln(w, "the node is draining")
+	}
 }
 
 // waitForDrain waits until a drain that does not end has reached the server:

@@ -82,6 +82,7 @@ These say that a command failed, not that a transfer did, and are in no answer o
 | ` + "`wait.timeout`" + ` | the time to wait was over | 10 |
 | ` + "`wait.interrupted`" + `, ` + "`client.interrupted`" + ` | the command was interrupted | 130 |
 | ` + "`server.unreachable`" + ` | no server answers, or its certificate is not trusted | 6 |
+| ` + "`server.not_ready`" + ` | ` + "`godwit health`" + ` found a server that starts, drains or stops | 1 |
 | ` + "`server.incompatible`" + ` | what answers is no godwit, or of another version | 6 |
 | ` + "`state.damaged`" + ` | ` + "`godwit state fsck`" + ` found damage, or ` + "`state export`" + ` left damaged records out | 1 |
 | ` + "`state.copy_invalid`" + ` | the file is no whole copy of a state store; nothing was written | 9 |
