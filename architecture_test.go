@@ -74,21 +74,22 @@ func under(path, folder string) bool { return path == folder || strings.HasPrefi
 // that it is under, so that "storage" names neither storage/s3 nor storage/dir:
 // a contract is known to more than its implementations are.
 var mayImport = map[string][]string{
-	"transfer":          {},
+	"bug":               {},
+	"transfer":          {"bug"},
 	"protos":            {},
 	"storage":           {},
-	"storage/s3":        {"storage"},
+	"storage/s3":        {"storage", "bug"},
 	"storage/dir":       {"storage"},
-	"endpoint":          {"transfer"},
+	"endpoint":          {"transfer", "bug"},
 	"cluster":           {"protos"},
 	"cluster/placement": {},
-	"actors":            {"transfer", "storage", "endpoint", "cluster/placement", "protos"},
+	"actors":            {"transfer", "storage", "endpoint", "cluster/placement", "protos", "bug"},
 	"node":              {"actors", "transfer", "storage", "storage/s3", "storage/dir", "endpoint", "cluster", "cluster/placement", "node/mesh", "node/command", "protos"},
 	"node/mesh":         {"protos"},
 	"node/command":      {"transfer"},
 	"client":            {"protos"},
 	"cmd":               {"node", "client", "protos", "transfer"},
-	"chaos":             {"node", "client", "protos"},
+	"chaos":             {"node", "client", "protos", "bug"},
 	"bench":             {},
 	"docs":              {"transfer"},
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"godwit/bug"
 	"godwit/endpoint"
 	"godwit/storage"
 	"godwit/transfer"
@@ -31,6 +32,9 @@ func (g *guard) close() { g.looked.Store(nil) }
 // was carried out then, and the caller may try again.
 func (g *guard) check(op, name string) error {
 	looked := g.looked.Load()
+	if bug.Seeded == bug.TrustAfterPause {
+		return nil
+	}
 	if looked != nil && gap(time.Now(), *looked) < g.limit {
 		return nil
 	}
