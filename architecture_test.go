@@ -89,7 +89,10 @@ var mayImport = map[string][]string{
 	"node/command":      {"transfer"},
 	"client":            {"protos"},
 	"cmd":               {"node", "client", "protos", "transfer"},
-	"chaos":             {"node", "client", "protos", "bug"},
+	"chaos":             {"node", "client", "protos", "bug", "chaos/history", "chaos/check", "chaos/timeline"},
+	"chaos/history":     {},
+	"chaos/check":       {"chaos/history"},
+	"chaos/timeline":    {"chaos/history", "chaos/check"},
 	"bench":             {},
 	"docs":              {"transfer"},
 }

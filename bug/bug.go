@@ -7,6 +7,8 @@
 //
 //	go build -tags history,seeded,bug_drop_if_match ./cmd/godwit
 //
+// With bug_any in its place the program asks the environment, see any.go.
+//
 // To add one, name it here and in All, give it a file like those beside, and put
 // the mistake where somebody would make it, in one statement that compares
 // Seeded with it. Then package chaos needs a control that sees it.

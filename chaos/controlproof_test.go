@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"godwit/bug"
 	"godwit/client"
 	"godwit/endpoint/endpointtest"
 	pb "godwit/protos/godwit/v1"
@@ -25,6 +26,7 @@ type proof struct {
 	*testing.T
 	ctx    context.Context
 	binary string
+	bug    bug.Bug
 	seed   uint64
 	folder string
 	logf   func(string, ...any)
@@ -75,6 +77,7 @@ func (p *proof) set(s setting) []*endpointtest.Origin {
 		p.startFake()
 		opts.Store.Env = s3Env(p.fake.Endpoint)
 	}
+	opts.Store.Env = append(opts.Store.Env, "GODWIT_BUG="+string(p.bug))
 	if s.state == "s3" {
 		opts.Store.State = "s3://state/cluster?endpoint=" + p.fake.Endpoint
 	}

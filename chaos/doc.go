@@ -20,8 +20,8 @@
 //
 // A node built with the tag "history" appends each attempt to write a record to
 // the file that GODWIT_HISTORY_FILE names, before and after it asks the store.
-// [CheckHistory] chains the attempts of all nodes by the versions that they
-// replaced, and knows five rules, see [Rule].
+// Package [godwit/chaos/history] merges them with what the harness saw, package
+// [godwit/chaos/check] judges them.
 //
 // # Scenarios
 //

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"godwit/chaos/check"
+	"godwit/chaos/history"
 	pb "godwit/protos/godwit/v1"
 )
 
@@ -118,19 +120,21 @@ func (c *Cluster) JudgeHistory(r *Report) {
 	for _, n := range c.Nodes() {
 		paths = append(paths, n.History)
 	}
-	writes, err := ReadHistories(paths...)
+	events, err := history.ReadNodes(history.Run{}, paths...)
 	if err != nil {
 		r.Violate("%v", err)
 		return
 	}
-	r.Writes = len(writes)
-	outcomes := map[Outcome]int{}
-	for _, w := range writes {
-		outcomes[w.Outcome]++
+	r.Writes = len(events)
+	outcomes := map[history.Outcome]int{}
+	for _, e := range events {
+		outcomes[e.Write.Outcome]++
 	}
 	r.Note("state writes: %v", outcomes)
-	for _, v := range CheckHistory(writes) {
-		r.Violate("%v", v)
+	for _, v := range check.Judge(history.New(events)) {
+		for _, violation := range v.Violations {
+			r.Violate("%s: %v", v.ID, violation)
+		}
 	}
 }
 

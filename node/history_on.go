@@ -4,6 +4,7 @@ package node
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -25,7 +26,9 @@ import (
 // the second is one whose node died, and may have happened.
 type historyWrite struct {
 	Time time.Time `json:"time"`
-	Node string    `json:"node"`
+	// Mono is CLOCK_MONOTONIC in nanoseconds: nobody can set it.
+	Mono int64  `json:"mono"`
+	Node string `json:"node"`
 	// Attempt is the same in both lines, and in no others.
 	Attempt string `json:"attempt"`
 	// Op is "create", "cas" or "delete".
@@ -40,13 +43,24 @@ type historyWrite struct {
 	// Kind is the store's word for a failure.
 	Kind string `json:"kind,omitempty"`
 	// What follows is what the envelope says, if the body is one.
+	WriteID     string `json:"writeId,omitempty"`
 	Epoch       uint64 `json:"epoch,omitempty"`
 	Sequence    uint64 `json:"sequence,omitempty"`
 	Owner       string `json:"owner,omitempty"`
 	Incarnation string `json:"incarnation,omitempty"`
 	Released    bool   `json:"released,omitempty"`
-	// Phase is that of a transfer.
+	// Phase is that of a transfer, a completion group or a task.
 	Phase string `json:"phase,omitempty"`
+	// Generation, Restarts and Upload say of what content a transfer has stored
+	// Done bytes.
+	Generation int32  `json:"generation,omitempty"`
+	Restarts   int32  `json:"restarts,omitempty"`
+	Upload     string `json:"upload,omitempty"`
+	Done       int64  `json:"done,omitempty"`
+	// Members and Policy are those of a completion group, Group is that of a task.
+	Members []string `json:"members,omitempty"`
+	Policy  string   `json:"policy,omitempty"`
+	Group   string   `json:"group,omitempty"`
 }
 
 // recordHistory appends every write of the store to the file that
@@ -114,7 +128,7 @@ func (s *recordedStore) end(w historyWrite, version storage.Version, err error) 
 func (s *recordedStore) append(w historyWrite) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w.Time = time.Now()
+	w.Time, w.Mono = time.Now(), monotonic()
 	line, err := json.Marshal(w)
 	if err == nil {
 		_, err = s.file.Write(append(line, '\n'))
@@ -130,11 +144,34 @@ func (w *historyWrite) describe(body []byte) {
 	if proto.Unmarshal(body, &env) != nil || env.Format == 0 || xxhash.Sum64(env.Body) != env.Checksum {
 		return
 	}
-	w.Epoch, w.Sequence = env.Epoch, env.Sequence
+	w.WriteID, w.Epoch, w.Sequence = hex.EncodeToString(env.WriteId), env.Epoch, env.Sequence
 	w.Owner, w.Incarnation, w.Released = env.GetOwner().GetNode(), env.GetOwner().GetIncarnation(), env.GetOwner().GetReleased()
+	switch {
+	case strings.Contains(w.Key, "/t/"):
+		w.describeTransfer(env.Body)
+	case strings.Contains(w.Key, "/g/"):
+		var g recordpb.CompletionGroup
+		if proto.Unmarshal(env.Body, &g) == nil {
+			w.Phase, w.Policy, w.Members = g.Phase, g.Policy, g.Members
+		}
+	case strings.Contains(w.Key, "/k/"):
+		var k recordpb.Task
+		if proto.Unmarshal(env.Body, &k) == nil {
+			w.Phase, w.Group = k.Phase, k.CompletionGroup
+		}
+	}
+}
+
+func (w *historyWrite) describeTransfer(body []byte) {
 	var t recordpb.Transfer
-	if (strings.Contains(w.Key, "/t/") || strings.HasPrefix(w.Key, "done/")) && proto.Unmarshal(env.Body, &t) == nil {
-		w.Phase = t.Phase
+	if proto.Unmarshal(body, &t) != nil {
+		return
+	}
+	g := t.GetGeneration()
+	w.Phase, w.Restarts, w.Generation = t.Phase, t.Restarts, g.GetNumber()
+	w.Upload = g.GetUpload().GetName() + g.GetUpload().GetId()
+	for _, part := range g.GetParts() {
+		w.Done += part.GetSize()
 	}
 }
 

@@ -9,7 +9,10 @@
 // history can be judged again.
 package history
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Event is one thing that happened, a line of a history. Exactly one of the
 // pointers is set.
@@ -46,6 +49,9 @@ type Run struct {
 	Nodes    int       `json:"nodes"`
 	Store    string    `json:"store"`
 	Began    time.Time `json:"began"`
+	// Mono is what CLOCK_MONOTONIC said then, in nanoseconds. The recorder sets
+	// both.
+	Mono int64 `json:"mono,omitempty"`
 	// Bug is the one that the nodes were built with, "" for none.
 	Bug string `json:"bug,omitempty"`
 	// Waste is how many bytes one fault may make one transfer fetch again, Memory
@@ -54,14 +60,22 @@ type Run struct {
 	Waste   int64 `json:"waste,omitempty"`
 	Memory  int64 `json:"memory,omitempty"`
 	Streams int   `json:"streams,omitempty"`
-	// Strict judges how long things took, too.
-	Strict bool `json:"strict,omitempty"`
+	// PartSize is in bytes, what a connection that breaks may cost; 0 is Waste.
+	PartSize int64 `json:"partSize,omitempty"`
+	// Fenced tells that the store of results fences those who were succeeded, so
+	// that nobody has to wait for a lease to run out.
+	Fenced bool `json:"fenced,omitempty"`
+	// Strict judges how long things took, too. Ideal is how long the whole
+	// workload takes when nothing disturbs it.
+	Strict bool          `json:"strict,omitempty"`
+	Ideal  time.Duration `json:"ideal,omitempty"`
 }
 
 // Fault is something that a nemesis did. It lasts from At to End of its event,
 // which is written when it is over.
 type Fault struct {
-	// Kind is the nemesis: "kill", "stop", "cut", "store.unavailable" and so on.
+	// Kind is the nemesis: "kill", "stop", "cut", "store.unavailable" and so on,
+	// or one of those that checkers know.
 	Kind string `json:"kind"`
 	// Nodes are those that it struck, none for a fault of a far side.
 	Nodes []string `json:"nodes,omitempty"`
@@ -71,10 +85,43 @@ type Fault struct {
 	Struck []string `json:"struck,omitempty"`
 	// Graceful tells that nothing may be lost by it: a drain, a planned restart.
 	Graceful bool `json:"graceful,omitempty"`
+	// Afresh tells that those who were struck begin again at byte 0: their upload
+	// is gone.
+	Afresh bool `json:"afresh,omitempty"`
 }
 
-// Process is a step in the life of a node: "start", "ready", "end".
+// The kinds of faults that checkers know. A kind may go on after a dot:
+// "kill.failpoint" is a "kill".
+const (
+	// FaultKill ends a process without warning, FaultStop makes it stand still.
+	FaultKill = "kill"
+	FaultStop = "stop"
+	// FaultCut is a cut of any links of a node.
+	FaultCut = "cut"
+	// FaultDrain asks a node to end in good order, FaultJoin adds one.
+	FaultDrain = "drain"
+	FaultJoin  = "join"
+	// FaultRestore puts the state store back to what it was before.
+	FaultRestore = "store.restore"
+	// FaultPoison makes records unreadable, those of Struck.
+	FaultPoison = "store.poison"
+)
+
+// Is tells whether the fault is of a kind, or of one below it.
+func (f *Fault) Is(kind string) bool {
+	return f.Kind == kind || strings.HasPrefix(f.Kind, kind+".")
+}
+
+// The steps in the life of a process.
+const (
+	StepStart = "start"
+	StepReady = "ready"
+	StepEnd   = "end"
+)
+
+// Process is a step in the life of a node.
 type Process struct {
+	// Step is StepStart, StepReady or StepEnd.
 	Step string `json:"step"`
 	// Code is the exit code of one that ended, -1 when a signal ended it. Wanted
 	// tells that the harness ended it.
@@ -86,7 +133,7 @@ type Process struct {
 
 // Call is a call of the API, or a command.
 type Call struct {
-	// Op is "create", "get", "list", "cancel", "pause", "resume", "retry",
+	// Op is "create", "get", "list", "cancel", "pause", "resume", "retry", "delete",
 	// "completion.create", "completion.enable", "drain".
 	Op string `json:"op"`
 	ID string `json:"id,omitempty"`
@@ -101,6 +148,11 @@ type Call struct {
 	// origin has, -1 for one that must fail.
 	Completion string `json:"completion,omitempty"`
 	Size       int64  `json:"size,omitempty"`
+	// Expect is the code that one fails with that must fail, "" for any.
+	Expect string `json:"expect,omitempty"`
+	// Whole tells that the origin knows no ranges, so that each interruption costs
+	// everything.
+	Whole bool `json:"whole,omitempty"`
 }
 
 // Outcome is what is known of a call or of a write.
@@ -138,10 +190,19 @@ type Write struct {
 	Owner       string `json:"owner,omitempty"`
 	Incarnation string `json:"incarnation,omitempty"`
 	Released    bool   `json:"released,omitempty"`
-	// Phase, Generation and Done (durable bytes) are those of a transfer.
-	Phase      string `json:"phase,omitempty"`
+	// Phase is that of a transfer, a completion group or a task.
+	Phase string `json:"phase,omitempty"`
+	// Generation, Restarts and Upload say of what content a transfer has stored
+	// Done bytes.
 	Generation uint64 `json:"generation,omitempty"`
+	Restarts   int    `json:"restarts,omitempty"`
+	Upload     string `json:"upload,omitempty"`
 	Done       int64  `json:"done,omitempty"`
+	// Members are those of a completion group that is sealed, Policy is what it
+	// makes of those that fail. Group is the completion group of a task.
+	Members []string `json:"members,omitempty"`
+	Policy  string   `json:"policy,omitempty"`
+	Group   string   `json:"group,omitempty"`
 }
 
 // Store is a request to the store, as the proxy in front of it saw it.

@@ -1,11 +1,11 @@
-package chaos
+package check
 
 import (
-	"encoding/json"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
+
+	"godwit/chaos/history"
 )
 
 // forged makes the writes of one transfer out of short words: what happened,
@@ -16,33 +16,33 @@ type forged struct {
 	epoch    uint64
 	by       string
 	phase    string
-	outcome  Outcome
+	outcome  history.Outcome
 	sequence uint64
 }
 
-func forge(rows []forged) []Write {
-	var writes []Write
+func forge(rows []forged) []*history.Event {
+	var writes []*history.Event
 	for i, f := range rows {
 		if f.outcome == "" {
-			f.outcome = WriteOK
+			f.outcome = history.OK
 		}
 		if f.sequence == 0 && f.op != "delete" {
 			f.sequence = uint64(i + 1)
 		}
-		writes = append(writes, Write{
-			Time: time.Unix(int64(i), 0), Attempt: string(rune('a' + i)), Op: f.op, Key: "shards/001/t/x", Old: f.old, New: f.new,
+		writes = append(writes, &history.Event{At: time.Duration(i), Node: f.by, Write: &history.Write{
+			Attempt: version(i), Op: f.op, Key: "shards/001/t/x", Old: f.old, New: f.new,
 			Outcome: f.outcome, Epoch: f.epoch, Owner: "n", Incarnation: f.by, Phase: f.phase, Sequence: f.sequence,
-		})
+		}})
 	}
 	return writes
 }
 
-func TestCheckHistory(t *testing.T) {
+func TestCheckWrites(t *testing.T) {
 	made := forged{op: "create", new: "v1", epoch: 1, by: "A", phase: "QUEUED"}
 	for _, tc := range []struct {
 		name string
 		rows []forged
-		want []Rule
+		want []rule
 	}{
 		{"one owner to the end", []forged{
 			made,
@@ -53,27 +53,27 @@ func TestCheckHistory(t *testing.T) {
 		{"a takeover, and the loser's last try", []forged{
 			made,
 			{op: "cas", old: "v1", new: "v2", epoch: 2, by: "B", phase: "RUNNING"},
-			{op: "cas", old: "v1", epoch: 1, by: "A", phase: "RUNNING", outcome: WriteLost},
+			{op: "cas", old: "v1", epoch: 1, by: "A", phase: "RUNNING", outcome: history.Lost},
 			{op: "cas", old: "v2", new: "v3", epoch: 3, by: "A", phase: "RUNNING", sequence: 3},
 		}, nil},
 		{"a lost reply", []forged{
 			made,
-			{op: "cas", old: "v1", epoch: 1, by: "A", phase: "RUNNING", outcome: WriteUnknown},
+			{op: "cas", old: "v1", epoch: 1, by: "A", phase: "RUNNING", outcome: history.Unknown},
 			{op: "cas", old: "v2", new: "v3", epoch: 1, by: "A", phase: "COMPLETED"},
 		}, nil},
 		{"killed in two writes in a row", []forged{
 			made,
-			{op: "cas", old: "v1", epoch: 2, by: "B", phase: "RUNNING", outcome: WriteBegun},
-			{op: "cas", old: "v2", epoch: 3, by: "C", phase: "RUNNING", outcome: WriteBegun},
+			{op: "cas", old: "v1", epoch: 2, by: "B", phase: "RUNNING", outcome: history.Begun},
+			{op: "cas", old: "v2", epoch: 3, by: "C", phase: "RUNNING", outcome: history.Begun},
 			{op: "cas", old: "v3", new: "v4", epoch: 4, by: "A", phase: "RUNNING"},
 		}, nil},
 		{"killed while creating", []forged{
-			{op: "create", epoch: 1, by: "A", phase: "QUEUED", outcome: WriteBegun},
+			{op: "create", epoch: 1, by: "A", phase: "QUEUED", outcome: history.Begun},
 			{op: "cas", old: "v1", new: "v2", epoch: 2, by: "B", phase: "RUNNING"},
 		}, nil},
 		{"a write that never happened", []forged{
 			made,
-			{op: "cas", old: "v1", epoch: 9, by: "Z", phase: "CANCELED", outcome: WriteUnknown},
+			{op: "cas", old: "v1", epoch: 9, by: "Z", phase: "CANCELED", outcome: history.Unknown},
 			{op: "cas", old: "v1", new: "v2", epoch: 1, by: "A", phase: "RUNNING", sequence: 2},
 		}, nil},
 		{"removed and made again", []forged{
@@ -83,7 +83,7 @@ func TestCheckHistory(t *testing.T) {
 		}, nil},
 		{"removed, the reply lost, and made again", []forged{
 			made,
-			{op: "delete", old: "v1", outcome: WriteUnknown},
+			{op: "delete", old: "v1", outcome: history.Unknown},
 			{op: "create", new: "v2", epoch: 1, by: "B", phase: "QUEUED"},
 		}, nil},
 		{"a failed one is tried again", []forged{
@@ -100,63 +100,63 @@ func TestCheckHistory(t *testing.T) {
 			made,
 			{op: "cas", old: "v1", new: "v2", epoch: 1, by: "A"},
 			{op: "cas", old: "v1", new: "w2", epoch: 1, by: "A"},
-		}, []Rule{RuleChain}},
+		}, []rule{ruleChain}},
 		{"created twice", []forged{
 			made,
 			{op: "create", new: "w1", epoch: 1, by: "B"},
-		}, []Rule{RuleChain}},
+		}, []rule{ruleCreate}},
 		{"a version out of nowhere", []forged{
 			made,
 			{op: "cas", old: "w1", new: "w2", epoch: 1, by: "A"},
-		}, []Rule{RuleChain}},
+		}, []rule{ruleChain}},
 		{"an unknown write cannot explain what came later", []forged{
 			made,
-			{op: "cas", old: "v1", epoch: 1, by: "A", outcome: WriteUnknown, sequence: 2},
+			{op: "cas", old: "v1", epoch: 1, by: "A", outcome: history.Unknown, sequence: 2},
 			{op: "cas", old: "w7", new: "w8", epoch: 1, by: "A", sequence: 8},
-		}, []Rule{RuleChain}},
+		}, []rule{ruleChain}},
 		{"a refused write explains nothing", []forged{
 			made,
-			{op: "cas", old: "v1", epoch: 1, by: "A", outcome: WriteError},
+			{op: "cas", old: "v1", epoch: 1, by: "A", outcome: history.Error},
 			{op: "cas", old: "v2", new: "v3", epoch: 1, by: "A"},
-		}, []Rule{RuleChain}},
+		}, []rule{ruleChain}},
 		{"an epoch falls", []forged{
 			made,
 			{op: "cas", old: "v1", new: "v2", epoch: 3, by: "A"},
 			{op: "cas", old: "v2", new: "v3", epoch: 2, by: "A"},
-		}, []Rule{RuleEpoch}},
+		}, []rule{ruleEpoch}},
 		{"a fenced owner writes", []forged{
 			made,
 			{op: "cas", old: "v1", new: "v2", epoch: 2, by: "B"},
 			{op: "cas", old: "v2", new: "v3", epoch: 1, by: "A"},
-		}, []Rule{RuleFenced}},
+		}, []rule{ruleFenced}},
 		{"a fenced owner's write with a lost reply", []forged{
 			made,
 			{op: "cas", old: "v1", new: "v2", epoch: 2, by: "B"},
-			{op: "cas", old: "v2", epoch: 1, by: "A", outcome: WriteUnknown},
+			{op: "cas", old: "v2", epoch: 1, by: "A", outcome: history.Unknown},
 			{op: "cas", old: "v3", new: "v4", epoch: 2, by: "B"},
-		}, []Rule{RuleFenced}},
+		}, []rule{ruleFenced}},
 		{"two owners in one epoch", []forged{
 			made,
 			{op: "cas", old: "v1", new: "v2", epoch: 1, by: "B"},
-		}, []Rule{RuleOwner}},
+		}, []rule{ruleOwner}},
 		{"completed and running again", []forged{
 			{op: "create", new: "v1", epoch: 1, by: "A", phase: "COMPLETED"},
 			{op: "cas", old: "v1", new: "v2", epoch: 2, by: "B", phase: "RUNNING"},
-		}, []Rule{RuleTerminal}},
+		}, []rule{ruleTerminal}},
 		{"canceled and completed", []forged{
 			{op: "create", new: "v1", epoch: 1, by: "A", phase: "CANCELED"},
 			{op: "cas", old: "v1", new: "v2", epoch: 1, by: "A", phase: "COMPLETED"},
-		}, []Rule{RuleTerminal}},
+		}, []rule{ruleTerminal}},
 		{"failed and completed at once", []forged{
 			{op: "create", new: "v1", epoch: 1, by: "A", phase: "FAILED"},
 			{op: "cas", old: "v1", new: "v2", epoch: 1, by: "A", phase: "COMPLETED"},
-		}, []Rule{RuleTerminal}},
+		}, []rule{ruleTerminal}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			found := CheckHistory(forge(tc.rows))
-			var got []Rule
+			found := checkWrites(forge(tc.rows), false)
+			var got []rule
 			for _, v := range found {
-				got = append(got, v.Rule)
+				got = append(got, v.rule)
 			}
 			if len(got) != len(tc.want) || len(got) == 1 && got[0] != tc.want[0] {
 				t.Errorf("%v, want %v", found, tc.want)
@@ -165,62 +165,38 @@ func TestCheckHistory(t *testing.T) {
 	}
 }
 
-// TestCheckHistoryNeedsNoOrder shuffles a good history, whose chain is told by
+// TestCheckWritesNeedsNoOrder shuffles a good history, whose chain is told by
 // its versions, and breaks it in one place.
-func TestCheckHistoryNeedsNoOrder(t *testing.T) {
+func TestCheckWritesNeedsNoOrder(t *testing.T) {
 	rows := []forged{{op: "create", new: version(0), epoch: 1, by: "A"}}
 	for i := range 200 {
 		f := forged{op: "cas", old: version(i), new: version(i + 1), epoch: uint64(i/10 + 1), by: string(rune('A' + i/10))}
 		if i%7 == 3 {
-			f.new, f.outcome = "", WriteUnknown
+			f.new, f.outcome = "", history.Unknown
 		}
 		rows = append(rows, f)
 	}
 	writes := forge(rows)
-	for i := range writes {
-		writes[i].Attempt = version(i)
-	}
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 20 {
 		random.Shuffle(len(writes), func(i, j int) {
 			writes[i], writes[j] = writes[j], writes[i]
-			writes[i].Time, writes[j].Time = writes[j].Time, writes[i].Time
+			writes[i].At, writes[j].At = writes[j].At, writes[i].At
 		})
-		if found := CheckHistory(writes); len(found) > 0 {
+		if found := checkWrites(writes, false); len(found) > 0 {
 			t.Fatal(found)
 		}
 	}
 	for i := range writes {
-		if writes[i].Old == version(100) {
-			writes[i].Outcome = WriteError
+		if writes[i].Write.Old == version(100) {
+			writes[i].Write.Outcome = history.Error
 		}
 	}
-	if found := CheckHistory(writes); len(found) != 1 || found[0].Rule != RuleChain {
+	if found := checkWrites(writes, false); len(found) != 1 || found[0].rule != ruleChain {
 		t.Errorf("%v", found)
 	}
 }
 
 func version(i int) string {
 	return "v" + string(rune('0'+i/100)) + string(rune('0'+i/10%10)) + string(rune('0'+i%10))
-}
-
-func TestReadHistory(t *testing.T) {
-	lines := func(writes ...Write) string {
-		var b strings.Builder
-		for _, w := range writes {
-			if err := json.NewEncoder(&b).Encode(w); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return b.String()
-	}
-	begun, ended := Write{Attempt: "1", Outcome: WriteBegun}, Write{Attempt: "1", Outcome: WriteOK, New: "v"}
-	dead := Write{Attempt: "2", Outcome: WriteBegun}
-	got, err := ReadHistory(strings.NewReader(lines(begun, dead, ended) + `{"attempt":"3`))
-	if err != nil || len(got) != 2 || got[0].Outcome != WriteOK || got[0].New != "v" || got[1].Outcome != WriteBegun {
-		t.Errorf("%v %v", got, err)
-	}
-	if got, err := ReadHistory(strings.NewReader("{torn\n" + lines(begun))); err == nil {
-		t.Errorf("a torn line in the middle: %v", got)
-	}
 }

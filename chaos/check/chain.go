@@ -1,47 +1,57 @@
-package chaos
+package check
 
 import (
 	"maps"
 	"slices"
+
+	"godwit/chaos/history"
 )
+
+// undecided tells that a write may have happened or not.
+func undecided(e *history.Event) bool {
+	return e.Write.Outcome == history.Begun || e.Write.Outcome == history.Unknown
+}
+
+// by names the writer that a record speaks of.
+func by(e *history.Event) string { return e.Write.Owner + "/" + e.Write.Incarnation }
 
 // absent stands for the version of a record that is not there.
 const absent = ""
 
 // life is what became of a record from its creation to its deletion, as far as
 // it is known: each write replaced what the one before it left.
-type life []*Write
+type life []*history.Event
 
 // chain puts the writes of one key in the order in which they happened, which
 // versions tell and clocks do not.
 type chain struct {
 	// from holds the accepted writes by the version that they replaced, maybe the
 	// undecided ones.
-	from, maybe map[string][]*Write
+	from, maybe map[string][]*history.Event
 	// orphans are versions that somebody replaced although no accepted write left
 	// them: undecided ones did. The value is the write that replaced it.
-	orphans map[string]*Write
+	orphans map[string]*history.Event
 	// placed are the writes that have a place.
-	placed map[*Write]bool
+	placed map[*history.Event]bool
 }
 
 // newChain takes the writes of one key in the order of their times.
-func newChain(writes []*Write) *chain {
+func newChain(writes []*history.Event) *chain {
 	c := &chain{
-		from: map[string][]*Write{}, maybe: map[string][]*Write{},
-		orphans: map[string]*Write{}, placed: map[*Write]bool{},
+		from: map[string][]*history.Event{}, maybe: map[string][]*history.Event{},
+		orphans: map[string]*history.Event{}, placed: map[*history.Event]bool{},
 	}
 	left := map[string]bool{absent: true}
 	for _, w := range writes {
 		switch {
-		case w.Outcome == WriteOK:
-			c.from[w.Old] = append(c.from[w.Old], w)
-			left[w.New] = true
-		case w.undecided():
-			c.maybe[w.Old] = append(c.maybe[w.Old], w)
+		case w.Write.Outcome == history.OK:
+			c.from[w.Write.Old] = append(c.from[w.Write.Old], w)
+			left[w.Write.New] = true
+		case undecided(w):
+			c.maybe[w.Write.Old] = append(c.maybe[w.Write.Old], w)
 		}
 	}
-	for _, replaced := range []map[string][]*Write{c.maybe, c.from} {
+	for _, replaced := range []map[string][]*history.Event{c.maybe, c.from} {
 		for old, by := range replaced {
 			if !left[old] {
 				c.orphans[old] = by[0]
@@ -55,7 +65,7 @@ func newChain(writes []*Write) *chain {
 // write that is known: it comes last, as broken.
 func (c *chain) lives() (whole, broken []life) {
 	for _, w := range c.from[absent] {
-		whole = append(whole, c.follow(w, w.New))
+		whole = append(whole, c.follow(w, w.Write.New))
 	}
 	for _, w := range c.maybe[absent] {
 		if version, ok := c.leftBy(w); ok {
@@ -65,7 +75,7 @@ func (c *chain) lives() (whole, broken []life) {
 	for _, old := range slices.Sorted(maps.Keys(c.orphans)) {
 		for _, w := range c.from[old] {
 			if !c.placed[w] {
-				broken = append(broken, c.follow(w, w.New))
+				broken = append(broken, c.follow(w, w.Write.New))
 			}
 		}
 	}
@@ -73,7 +83,7 @@ func (c *chain) lives() (whole, broken []life) {
 }
 
 // follow places a write that left this version, and what came after it.
-func (c *chain) follow(w *Write, version string) life {
+func (c *chain) follow(w *history.Event, version string) life {
 	var l life
 	for w != nil && !c.placed[w] {
 		c.placed[w] = true
@@ -87,9 +97,9 @@ func (c *chain) follow(w *Write, version string) life {
 }
 
 // next is the write that replaced a version, and what it left.
-func (c *chain) next(version string) (*Write, string) {
+func (c *chain) next(version string) (*history.Event, string) {
 	if accepted := c.from[version]; len(accepted) > 0 {
-		return accepted[0], accepted[0].New
+		return accepted[0], accepted[0].Write.New
 	}
 	for _, w := range c.maybe[version] {
 		if left, ok := c.leftBy(w); ok {
@@ -102,13 +112,13 @@ func (c *chain) next(version string) (*Write, string) {
 // leftBy finds the version that an undecided write must have left, if any: one
 // of unknown origin whose replacement came right after it. Whether a deletion
 // happened that nobody followed does not matter.
-func (c *chain) leftBy(w *Write) (string, bool) {
-	if w.Op == "delete" {
+func (c *chain) leftBy(w *history.Event) (string, bool) {
+	if w.Write.Op == "delete" {
 		return absent, false
 	}
 	for _, version := range slices.Sorted(maps.Keys(c.orphans)) {
 		after := c.orphans[version]
-		if after != w && (after.Sequence == w.Sequence+1 || after.Sequence == 0 || w.Sequence == 0) {
+		if after != w && (after.Write.Sequence == w.Write.Sequence+1 || after.Write.Sequence == 0 || w.Write.Sequence == 0) {
 			delete(c.orphans, version)
 			return version, true
 		}
