@@ -196,7 +196,7 @@ var askedControls struct {
 }
 
 func init() {
-	flag.StringVar(&askedControls.bug, "control.bug", "", "the seeded bug to look for, or all; for chaos/cmd/controls")
+	flag.StringVar(&askedControls.bug, "control.bug", "", "the seeded bugs to look for, with commas between, or all; for chaos/cmd/controls")
 	flag.IntVar(&askedControls.budget, "control.budget", 20, "how often a scenario is repeated until it complains")
 }
 

@@ -3,6 +3,8 @@ package chaos
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -20,7 +22,7 @@ func TestAskedControls(t *testing.T) {
 	sound := map[string]bool{}
 	var outcomes []outcome
 	for _, c := range controls {
-		if askedControls.bug != "all" && askedControls.bug != string(c.bug) {
+		if askedControls.bug != "all" && !slices.Contains(strings.Split(askedControls.bug, ","), string(c.bug)) {
 			continue
 		}
 		ok, known := sound[c.scene.name]

@@ -19,7 +19,8 @@ import (
 // owner renews its lease.
 func (p *proof) cut(results string, d time.Duration) {
 	p.set(setting{nodes: 3, apart: true, state: "s3", results: results, origins: []endpointtest.Options{
-		{Size: 36<<20 - 11, Behavior: endpointtest.Behavior{Rate: 1 << 20}},
+		// What runs when the node is cut off runs longer than that.
+		{Size: int64(d.Seconds()+8)<<20 - 11, Behavior: endpointtest.Behavior{Rate: 1 << 20}},
 	}})
 	var mu sync.Mutex
 	aborted := map[string]int{}
@@ -74,7 +75,7 @@ func (p *proof) loseWrites() {
 	})
 	params := Params{PartSize: 5 << 20, Connections: 1, Waste: 16 << 20}
 	p.submit(8, params)
-	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)
 	defer cancel()
 	p.Judge(ctx, params, &p.report)
 }
@@ -82,7 +83,7 @@ func (p *proof) loseWrites() {
 // mostAsked is how often one record may be tried to be written while the store is
 // away for awayFor: with the waits between two tries it is some six times.
 const (
-	mostAsked = 40
+	mostAsked = 20
 	awayFor   = 8 * time.Second
 )
 

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,19 +92,30 @@ func (p *proof) set(s setting) []*endpointtest.Origin {
 		origins = append(origins, origin)
 		opts.Origins = append(opts.Origins, Origin{Source: origin, Size: o.Size})
 	}
+	p.must(p.start(opts))
+	return origins
+}
+
+// start starts the cluster, again where another program was quicker to take a port.
+func (p *proof) start(opts Options) (err error) {
 	ctx, cancel := context.WithTimeout(p.ctx, startPatience)
 	defer cancel()
-	var err error
-	if p.Cluster, err = StartCluster(ctx, opts); p.Cluster != nil {
-		p.T.Cleanup(p.Cluster.Close)
-		p.T.Cleanup(func() {
-			if p.Failed() {
-				p.Log(p.Tails())
-			}
-		})
+	for range 3 {
+		c, failed := StartCluster(ctx, opts)
+		if c != nil {
+			p.Cleanup(c.Close)
+		}
+		p.Cluster, err = c, failed
+		if err == nil || !strings.Contains(err.Error(), "address already in use") {
+			break
+		}
 	}
-	p.must(err)
-	return origins
+	p.Cleanup(func() {
+		if p.Failed() && p.Cluster != nil {
+			p.Log(p.Tails())
+		}
+	})
+	return err
 }
 
 // startFake serves S3 where all nodes reach it.
