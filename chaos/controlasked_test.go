@@ -3,8 +3,10 @@ package chaos
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -15,6 +17,8 @@ func TestAskedControls(t *testing.T) {
 	if askedControls.bug == "" {
 		t.Skip("go run ./chaos/cmd/controls runs it")
 	}
+	ctx, stop := signal.NotifyContext(t.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
 	began := time.Now()
 	logf := func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, "%7.1f s  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
@@ -27,11 +31,11 @@ func TestAskedControls(t *testing.T) {
 		}
 		ok, known := sound[c.scene.name]
 		if !known {
-			ok = c.scene.clean(t, logf)
+			ok = c.scene.clean(ctx, t, logf)
 			sound[c.scene.name] = ok
 		}
 		if ok {
-			outcomes = append(outcomes, c.try(t, askedControls.budget, logf))
+			outcomes = append(outcomes, c.try(ctx, t, askedControls.budget, logf))
 		}
 	}
 	if len(outcomes) == 0 {

@@ -68,7 +68,7 @@ func (p *proof) endGroup() {
 	_, err := p.Nodes()[0].EnableCompletionGroup(p.ctx, "g1")
 	p.must(err)
 	if t := p.ends(quick.ID); t.GetStatus() != pb.Transfer_FAILED {
-		p.Fatal(t)
+		p.Fatalf("%v", t)
 	}
 	origins[0].Set(func(b *endpointtest.Behavior) { b.Status = 0 })
 	_, err = p.Nodes()[0].Retry(p.ctx, quick.ID)

@@ -148,7 +148,7 @@ func (p *proof) overwritePart() {
 	p.must(err)
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		p.Fatal(resp.Status)
+		p.Fatalf("the store answers %s", resp.Status)
 	}
 	p.Judge(p.ctx, params, &p.report)
 }

