@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"godwit/bug"
 	"godwit/endpoint"
 	"godwit/storage"
 	"godwit/transfer"
@@ -31,6 +32,9 @@ func (g *guard) close() { g.looked.Store(nil) }
 // was carried out then, and the caller may try again.
 func (g *guard) check(op, name string) error {
 	looked := g.looked.Load()
+	if bug.Seeded == bug.TrustAfterPause {
+		return nil
+	}
 	if looked != nil && gap(time.Now(), *looked) < g.limit {
 		return nil
 	}
@@ -139,4 +143,27 @@ func (s guardedUploads) Discard(ctx context.Context, u *endpoint.Upload, url str
 		return e
 	}
 	return s.Uploads.Discard(ctx, u, url)
+}
+
+// guarded is the same for tasks: nobody refuses what a stale owner delivers, or
+// undoes what it runs.
+func (o Outlets) guarded(g *guard) Outlets {
+	deliver, run := o.Deliver, o.Run
+	if deliver != nil {
+		o.Deliver = func(ctx context.Context, d endpoint.Delivery) (endpoint.Answer, error) {
+			if err := g.check("deliver", d.ID); err != nil {
+				return endpoint.Answer{}, storeError(err)
+			}
+			return deliver(ctx, d)
+		}
+	}
+	if run != nil {
+		o.Run = func(ctx context.Context, name string, stdin []byte, taskID string, attempt int) CommandResult {
+			if err := g.check("run", taskID); err != nil {
+				return CommandResult{Err: storeError(err)}
+			}
+			return run(ctx, name, stdin, taskID, attempt)
+		}
+	}
+	return o
 }

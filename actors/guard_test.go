@@ -71,3 +71,36 @@ func TestGuardedUploads(t *testing.T) {
 		t.Errorf("%d requests, %v, %v", far.requests, f, e)
 	}
 }
+
+// TestGuardedOutlets wakes a node up just before it delivers for a task and runs a
+// command: others have done both meanwhile.
+func TestGuardedOutlets(t *testing.T) {
+	g := &guard{limit: time.Minute}
+	done := 0
+	guarded := Outlets{
+		Deliver: func(context.Context, endpoint.Delivery) (endpoint.Answer, error) {
+			done++
+			return endpoint.Answer{Status: 204}, nil
+		},
+		Run: func(context.Context, string, []byte, string, int) CommandResult {
+			done++
+			return CommandResult{HasExit: true}
+		},
+	}.guarded(g)
+	try := func() (delivered error, ran *transfer.Error) {
+		_, err := guarded.Deliver(t.Context(), endpoint.Delivery{ID: "task"})
+		return err, guarded.Run(t.Context(), "command", nil, "task", 1).Err
+	}
+	g.look(time.Now())
+	if err, e := try(); err != nil || e != nil || done != 2 {
+		t.Fatalf("a node that was not away: %d done, %v %v", done, err, e)
+	}
+	g.look(time.Now().Add(-time.Hour))
+	err, e := try()
+	if err == nil || asTransferError(err).Code.Class() != transfer.Transient || e == nil || e.Code.Class() != transfer.Transient || done != 2 {
+		t.Errorf("a node that was away: %d done, %v %v", done, err, e)
+	}
+	if none := (Outlets{}).guarded(g); none.Deliver != nil || none.Run != nil {
+		t.Error("a node without outlets got some")
+	}
+}

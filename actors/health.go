@@ -8,6 +8,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"google.golang.org/protobuf/proto"
 
+	"godwit/bug"
 	recordpb "godwit/protos/godwit/record/v1"
 	"godwit/storage"
 	"godwit/transfer"
@@ -125,7 +126,8 @@ func (h *health) onDue(ctx actor.Context) {
 	now := time.Now()
 	away := gap(now, h.looked)
 	h.looked = now
-	if !h.fenced && (away >= h.cfg.PauseLimit || gap(now, h.renewed) >= h.cfg.LeaseTimeout) {
+	trust := bug.Seeded == bug.TrustAfterPause
+	if !h.fenced && !trust && (away >= h.cfg.PauseLimit || gap(now, h.renewed) >= h.cfg.LeaseTimeout) {
 		h.fence(ctx, now, away)
 	}
 	if !h.fenced {
@@ -157,7 +159,9 @@ func (h *health) renew(ctx actor.Context) {
 	}
 	h.renewing = true
 	ctx.Request(h.manager, &reportRunning{})
-	h.next.Renewals++
+	if h.next.Renewals++; bug.Seeded == bug.NoWriteID {
+		h.next.Renewals = 1 // the only thing that makes one renewal unlike another
+	}
 	h.next.Released, h.next.Running = h.dropping, h.running
 	next, last := proto.CloneOf(h.next), h.lease
 	version, life, self, root := h.version, h.life, ctx.Self(), ctx.ActorSystem().Root

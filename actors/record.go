@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"godwit/bug"
 	recordpb "godwit/protos/godwit/record/v1"
 	"godwit/storage"
 	"godwit/transfer"
@@ -144,6 +145,9 @@ func (r *record) wrote(env *recordpb.Envelope, v storage.Version) {
 }
 
 func newWriteID() []byte {
+	if bug.Seeded == bug.NoWriteID {
+		return nil
+	}
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // never fails, see crypto/rand
 	return id

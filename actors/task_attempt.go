@@ -8,6 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"godwit/bug"
 	"godwit/endpoint"
 	clusterpb "godwit/protos/godwit/cluster/v1"
 	recordpb "godwit/protos/godwit/record/v1"
@@ -52,6 +53,9 @@ const (
 // makes it again, under the same id.
 func (l *taskLogic) deliver(ctx actor.Context, number int) {
 	state := l.state
+	if bug.Seeded == bug.WebhookIDPerAttempt {
+		state.ID = fmt.Sprintf("%s-%d", state.ID, number)
+	}
 	l.async(ctx, func(c context.Context) any {
 		out := &attempted{number: number, attempt: task.Attempt{Start: time.Now().UTC(), Node: l.cfg.Node}}
 		switch state.Spec.Kind {

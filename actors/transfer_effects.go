@@ -12,6 +12,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"godwit/actors/fetch"
+	"godwit/bug"
 	"godwit/endpoint"
 	"godwit/storage"
 	"godwit/transfer"
@@ -119,6 +120,9 @@ func (t *transferActor) persist(ctx actor.Context, releasing bool) {
 // them. When the disk could not write some, they are looked for again.
 func (t *transferActor) syncParts(ctx actor.Context) func(context.Context) {
 	up := t.state.Gen.Upload
+	if bug.Seeded == bug.CheckpointBeforeSync {
+		return func(context.Context) {} // it is synced when it is published
+	}
 	if t.state.Phase.Terminal() || t.state.Phase == transfer.PhaseCompleting || up == (transfer.UploadRef{}) || t.state.Gen.Ledger.Count() == 0 {
 		return func(context.Context) {}
 	}
@@ -165,6 +169,10 @@ func (t *transferActor) onSaved(ctx actor.Context, msg *recordSaved) {
 func (t *transferActor) fenced(ctx actor.Context) {
 	t.cfg.Logger.Warn("transfer lost to another owner", slog.String("transfer", t.id), slog.Uint64("epoch", t.epoch))
 	t.run.Stop()
+	if bug.Seeded == bug.AbortWhenFenced {
+		store, up := t.store(), storage.Upload(t.state.Gen.Upload)
+		go func() { _ = store.Abort(context.Background(), up) }() // seeded: nobody counts on it
+	}
 	t.loaded = false
 	t.refuseAll(ctx, t.theirs(t.id))
 	ctx.Send(t.slots, &release{id: t.id})
@@ -217,6 +225,9 @@ func requestFor(s *transfer.State, url string, offset, length int64) endpoint.Re
 			// A mirror has tags of its own: with If-Range it could never go on where
 			// another source stopped.
 			req.Validator = s.Gen.Validator
+		}
+		if bug.Seeded == bug.IgnoreChange {
+			req.Validator = transfer.Validator{}
 		}
 	}
 	return req

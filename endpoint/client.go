@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"godwit/bug"
 	"godwit/transfer"
 )
 
@@ -198,6 +199,9 @@ func (c *Client) send(ctx context.Context, req Request, h hop) (*exchange, error
 		return nil, err
 	}
 	x.response = resp
+	if bug.Seeded == bug.DecodeGzip {
+		unpack(resp)
+	}
 	return x, nil
 }
 

@@ -1,6 +1,10 @@
 package transfer
 
-import "time"
+import (
+	"time"
+
+	"godwit/bug"
+)
 
 // The bounds of a wait between two tries.
 const (
@@ -16,6 +20,9 @@ const (
 // has stopped together.
 func Backoff(failures int, random float64) time.Duration {
 	bound := backoffFirst
+	if bug.Seeded == bug.NoBackoff {
+		return time.Millisecond
+	}
 	for ; failures > 1 && bound < backoffMost; failures-- {
 		bound *= 2
 	}

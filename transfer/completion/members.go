@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"godwit/bug"
 	"godwit/transfer"
 )
 
@@ -47,7 +48,9 @@ func (m *machine) add(id string) {
 
 // set changes how a member stands and keeps the counts.
 func (m *machine) set(id string, phase transfer.Phase) {
-	*m.counter(m.Members[id])--
+	if bug.Seeded != bug.CountReports {
+		*m.counter(m.Members[id])--
+	}
 	*m.counter(phase)++
 	m.Members[id] = phase
 }

@@ -1,0 +1,6 @@
+//go:build seeded && bug_count_reports
+
+package bug
+
+// Seeded is the bug that this program has.
+const Seeded = CountReports
