@@ -52,13 +52,13 @@ func TestGuardedUploads(t *testing.T) {
 		_, f := guarded.OpenSession(t.Context(), &u)
 		return f
 	}
-	g.look(time.Now())
+	g.look(instantNow())
 	if open() != nil || send() != nil || guarded.Discard(t.Context(), &u, "") != nil || far.requests != 5 {
 		t.Fatalf("%d requests of a node that was not away", far.requests)
 	}
 	u.Open = func(_ context.Context, offset, _ int64) (io.ReadCloser, error) {
 		if offset == 1 {
-			g.look(time.Now().Add(-time.Hour))
+			g.look(instant{at: time.Now().Add(-time.Hour)})
 		}
 		return nil, nil
 	}
