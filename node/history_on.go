@@ -47,6 +47,9 @@ type historyWrite struct {
 	Released    bool   `json:"released,omitempty"`
 	// Phase is that of a transfer.
 	Phase string `json:"phase,omitempty"`
+	// Future tells that a later version has written to the record, and that what
+	// it wrote is still in the envelope and in the body.
+	Future bool `json:"future,omitempty"`
 }
 
 // recordHistory appends every write of the store to the file that
@@ -131,6 +134,7 @@ func (w *historyWrite) describe(body []byte) {
 		return
 	}
 	w.Epoch, w.Sequence = env.Epoch, env.Sequence
+	w.Future = strings.Count(string(body), "written by a later version") == 2
 	w.Owner, w.Incarnation, w.Released = env.GetOwner().GetNode(), env.GetOwner().GetIncarnation(), env.GetOwner().GetReleased()
 	var t recordpb.Transfer
 	if (strings.Contains(w.Key, "/t/") || strings.HasPrefix(w.Key, "done/")) && proto.Unmarshal(env.Body, &t) == nil {
