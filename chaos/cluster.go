@@ -59,6 +59,10 @@ type Cluster struct {
 	jobs  map[string]*Job
 	route *mathrand.Rand // which node is asked
 	last  int            // number of the last job
+	// explained are parts of log lines that a scenario causes on purpose.
+	explained []string
+	// forgiven are rules that histories need not keep any more.
+	forgiven []Rule
 }
 
 // StartCluster starts all nodes and returns when they are ready. The caller
@@ -128,6 +132,9 @@ func (c *Cluster) prepare() error {
 // failpointFile is where nodes read at which point one of them is to die.
 func (c *Cluster) failpointFile() string { return filepath.Join(c.opts.Folder, "failpoint") }
 
+// poisonFile is where nodes read which records they are to spoil.
+func (c *Cluster) poisonFile() string { return filepath.Join(c.opts.Folder, "poison") }
+
 func (c *Cluster) keyFile() string { return filepath.Join(c.opts.Folder, "secrets.key") }
 
 // Add makes one more node, which the caller starts. Nodes that run already do
@@ -153,7 +160,7 @@ func (c *Cluster) Add() (*Node, error) {
 	}
 	n.env = append([]string{
 		"HOME=" + c.opts.Folder, "XDG_DATA_HOME=" + c.opts.Folder, "AWS_EC2_METADATA_DISABLED=true",
-		"GODWIT_HISTORY_FILE=" + n.History, "GODWIT_FAILPOINT_FILE=" + c.failpointFile(),
+		"GODWIT_HISTORY_FILE=" + n.History, "GODWIT_FAILPOINT_FILE=" + c.failpointFile(), "GODWIT_CLOCK_FILE=" + clockFile(c.opts.Folder, name), "GODWIT_POISON_FILE=" + c.poisonFile(),
 	}, c.opts.Store.Env...)
 	var err error
 	if n.Client, err = client.New(client.Config{Servers: []string{n.URL()}, CallTimeout: 10 * time.Second}); err != nil {

@@ -48,6 +48,8 @@ type Write struct {
 	Released    bool   `json:"released"`
 	// Phase is that of a transfer, or "".
 	Phase string `json:"phase"`
+	// Future tells that what a later version of the program wrote is in the record.
+	Future bool `json:"future"`
 }
 
 // undecided tells that it may have happened or not.

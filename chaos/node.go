@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -207,15 +208,17 @@ func (n *Node) Memory() (now, most int64, err error) {
 }
 
 // complaints are lines of its log that no fault explains. What the gossip library
-// says of others that do not answer is explained.
-func (n *Node) complaints() []string {
+// says of others that do not answer is explained, and so is what has one of these
+// parts.
+func (n *Node) complaints(explained ...string) []string {
 	text, err := os.ReadFile(n.Log)
 	if err != nil {
 		return []string{err.Error()}
 	}
 	var found []string
 	for line := range strings.Lines(string(text)) {
-		ours := strings.Contains(line, `"level":"ERROR"`) && !strings.Contains(line, `"msg":"gossip"`)
+		known := slices.ContainsFunc(explained, func(part string) bool { return strings.Contains(line, part) })
+		ours := strings.Contains(line, `"level":"ERROR"`) && !strings.Contains(line, `"msg":"gossip"`) && !known
 		if ours || strings.HasPrefix(line, "panic:") || strings.Contains(line, "fatal error:") {
 			found = append(found, strings.TrimSpace(line))
 		}
