@@ -27,7 +27,8 @@ func runPoison(ctx context.Context, c *Cluster, p Params) (Report, error) {
 	return c.run(ctx, "poison", p, func(ctx context.Context, r *Report, i int) error {
 		kind := poisons[i%len(poisons)]
 		id := fmt.Sprintf("poison-%d-%s", i+1, kind)
-		if err := c.spoil(ctx, id, kind); err != nil {
+		origin, err := c.spoil(ctx, id, kind)
+		if err != nil {
 			return err
 		}
 		all, err := c.Victims(ctx)
@@ -46,7 +47,7 @@ func runPoison(ctx context.Context, c *Cluster, p Params) (Report, error) {
 		if err := c.each(ctx, c.Nodes(), (*Node).Start); err != nil {
 			return err
 		}
-		if err := c.judgePoison(ctx, id, r); err != nil {
+		if err := c.judgePoison(ctx, id, origin, r); err != nil {
 			return err
 		}
 		if live := len(c.Live()); live < len(c.Nodes()) {
@@ -58,9 +59,9 @@ func runPoison(ctx context.Context, c *Cluster, p Params) (Report, error) {
 
 // spoil creates a transfer that runs for long, and returns when its record has
 // been spoiled.
-func (c *Cluster) spoil(ctx context.Context, id, kind string) error {
+func (c *Cluster) spoil(ctx context.Context, id, kind string) (Origin, error) {
 	if err := os.WriteFile(c.poisonFile(), []byte(id+" "+kind+"\n"), 0o600); err != nil {
-		return fmt.Errorf("spoil a record: %w", err)
+		return Origin{}, fmt.Errorf("spoil a record: %w", err)
 	}
 	j := c.NewJob()
 	j.ID = id
@@ -69,17 +70,18 @@ func (c *Cluster) spoil(ctx context.Context, id, kind string) error {
 			Id: id, Source: &pb.Endpoint{Url: j.Origin.URL(j.Path())}, Destination: &pb.Endpoint{Url: c.opts.Store.Destination(id)},
 		}, true)
 	}); err != nil {
-		return err
+		return Origin{}, err
 	}
-	_, err := c.until(ctx, id, func(t *pb.Transfer) bool {
-		return t.GetStatus() == pb.Transfer_RUNNING && t.GetProgress().GetBytesOnWire() > 0 || client.Terminal(t.GetStatus())
+	_, err := c.until(ctx, id, func(*pb.Transfer) bool {
+		done, err := os.ReadFile(c.poisonFile() + ".done")
+		return err == nil && string(done) == id
 	})
-	return err
+	return j.Origin, err
 }
 
 // judgePoison holds what is shown of a transfer with a spoiled record against what
 // is promised. A node that finds out first may need some crashes for it.
-func (c *Cluster) judgePoison(ctx context.Context, id string, r *Report) error {
+func (c *Cluster) judgePoison(ctx context.Context, id string, origin Origin, r *Report) error {
 	var last error
 	t, err := c.until(ctx, id, func(t *pb.Transfer) bool { return client.Terminal(t.GetStatus()) })
 	if err != nil {
@@ -93,8 +95,13 @@ func (c *Cluster) judgePoison(ctx context.Context, id string, r *Report) error {
 		r.Violate("%s has a spoiled record and is not set aside: %v", id, last)
 	case t.GetStatus() == pb.Transfer_FAILED && strings.HasPrefix(t.GetError().GetCode(), "internal"):
 		r.Note("%s is %v: %s: %s", id, t.GetStatus(), t.GetError().GetCode(), t.GetError().GetMessage())
+	case t.GetStatus() == pb.Transfer_COMPLETED:
+		if sum, size, err := c.digest(id); err != nil || sum != origin.SHA256() {
+			r.Violate("%s had a spoiled record, is %v, and its result is not right: %d bytes, sha256 %s (%v)", id, t.GetStatus(), size, sum, err)
+		}
+		r.Note("%s has come out of it and is %v", id, t.GetStatus())
 	default:
-		r.Note("%s is %v: %v", id, t.GetStatus(), t.GetError())
+		r.Violate("%s has a spoiled record and is %v: %v", id, t.GetStatus(), t.GetError())
 	}
 	all, err := c.Transfers(ctx)
 	if err == nil && all[id] == nil {

@@ -17,8 +17,12 @@ import (
 )
 
 // stateLog is the file of a state folder that holds all records: a copy of it
-// is a backup.
-const stateLog = "records.log"
+// is a backup. stateLock has notes of how much of it is durable, by which a log that
+// is shorter looks damaged: whoever puts a backup in place removes it.
+const (
+	stateLog  = "records.log"
+	stateLock = "lock"
+)
 
 // runRestore copies the state while nodes run, lets some transfers end, and puts
 // the copy back in place of what was written since, after all nodes have ended.
@@ -62,7 +66,7 @@ func runRestore(ctx context.Context, c *Cluster, p Params) (Report, error) {
 		if err := c.setAside(i + 1); err != nil {
 			return err
 		}
-		if err := copyFile(log, backup); err != nil {
+		if err := errors.Join(copyFile(log, backup), os.Remove(filepath.Join(folder, stateLock))); err != nil {
 			return err
 		}
 		// What was fetched since the backup is fetched once more.
@@ -239,8 +243,9 @@ func (c *Cluster) afterRestore(ctx context.Context, i int, p Params) error {
 		n.Kill()
 	}
 	c.Logf("%d nodes had ended by themselves; all are restarted", ended)
-	if err := c.setAside(i + 1); err != nil {
-		return err
+	folder, _ := strings.CutPrefix(c.opts.Store.State, "dir://")
+	if err := errors.Join(c.setAside(i+1), os.Remove(filepath.Join(folder, stateLock))); err != nil {
+		return fmt.Errorf("restore: %w", err)
 	}
 	for id, j := range c.Jobs() {
 		c.pardon(id, j.Origin.Size/max(p.Waste, 1)+1)

@@ -25,6 +25,8 @@ import (
 //	flipped  one byte of the body is another
 //	format   it is of a later version than any
 //	absurd   it is whole, and says what cannot be
+//
+// The id of the last one is in the file of that name with ".done" behind it.
 func poisonRecords(store storage.RecordStore) storage.RecordStore {
 	file := os.Getenv("GODWIT_POISON_FILE")
 	if file == "" {
@@ -40,10 +42,15 @@ type poisonedStore struct {
 
 // CompareAndSwap poisons records that are there: transfers are accepted as they are.
 func (s *poisonedStore) CompareAndSwap(ctx context.Context, key string, body []byte, old storage.Version) (storage.Version, error) {
-	if kind := s.wanted(key); kind != "" {
-		body = poison(body, kind)
+	kind := s.wanted(key)
+	if kind == "" {
+		return s.RecordStore.CompareAndSwap(ctx, key, body, old)
 	}
-	return s.RecordStore.CompareAndSwap(ctx, key, body, old)
+	version, err := s.RecordStore.CompareAndSwap(ctx, key, poison(body, kind), old)
+	if err == nil {
+		err = os.WriteFile(s.file+".done", []byte(path.Base(key)), 0o600)
+	}
+	return version, err
 }
 
 func (s *poisonedStore) wanted(key string) string {
