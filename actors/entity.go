@@ -64,6 +64,8 @@ type entityActor struct {
 	at    address
 	shard *actor.PID
 	logic logic
+	// shelf is that of the resident: it lives on while no actor does.
+	shelf *shelf
 	life  *life
 
 	rec    *entityRecord
@@ -350,7 +352,9 @@ func (e *entityActor) async(ctx actor.Context, work func(context.Context) any) {
 }
 
 // keptUntil is when an entity that has ended is removed.
-func (e *entityActor) keptUntil(finished time.Time) time.Time { return finished.Add(e.cfg.Retention) }
+func (e *entityActor) keptUntil(finished time.Time) time.Time {
+	return e.shelf.until(finished, time.Now(), e.cfg.Retention)
+}
 
 // later has the logic told something at a time, in place of what an earlier timer
 // was to tell. Nothing is told to a later life.

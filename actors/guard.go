@@ -21,10 +21,10 @@ type guard struct {
 	limit time.Duration
 	// looked is when health last found everything in order; nil when the node
 	// is fenced.
-	looked atomic.Pointer[time.Time]
+	looked atomic.Pointer[instant]
 }
 
-func (g *guard) look(now time.Time) { g.looked.Store(&now) }
+func (g *guard) look(now instant) { g.looked.Store(&now) }
 
 func (g *guard) close() { g.looked.Store(nil) }
 
@@ -35,7 +35,7 @@ func (g *guard) check(op, name string) error {
 	if bug.Seeded == bug.TrustAfterPause {
 		return nil
 	}
-	if looked != nil && gap(time.Now(), *looked) < g.limit {
+	if looked != nil && gap(instantNow(), *looked) < g.limit {
 		return nil
 	}
 	return &storage.Error{Kind: storage.ErrUnavailable, Op: op, Name: name, Err: errAway}

@@ -52,13 +52,13 @@ func TestGuardedUploads(t *testing.T) {
 		_, f := guarded.OpenSession(t.Context(), &u)
 		return f
 	}
-	g.look(time.Now())
+	g.look(instantNow())
 	if open() != nil || send() != nil || guarded.Discard(t.Context(), &u, "") != nil || far.requests != 5 {
 		t.Fatalf("%d requests of a node that was not away", far.requests)
 	}
 	u.Open = func(_ context.Context, offset, _ int64) (io.ReadCloser, error) {
 		if offset == 1 {
-			g.look(time.Now().Add(-time.Hour))
+			g.look(instant{at: time.Now().Add(-time.Hour)})
 		}
 		return nil, nil
 	}
@@ -91,11 +91,11 @@ func TestGuardedOutlets(t *testing.T) {
 		_, err := guarded.Deliver(t.Context(), endpoint.Delivery{ID: "task"})
 		return err, guarded.Run(t.Context(), "command", nil, "task", 1).Err
 	}
-	g.look(time.Now())
+	g.look(instantNow())
 	if err, e := try(); err != nil || e != nil || done != 2 {
 		t.Fatalf("a node that was not away: %d done, %v %v", done, err, e)
 	}
-	g.look(time.Now().Add(-time.Hour))
+	g.look(instant{at: time.Now().Add(-time.Hour)})
 	err, e := try()
 	if err == nil || asTransferError(err).Code.Class() != transfer.Transient || e == nil || e.Code.Class() != transfer.Transient || done != 2 {
 		t.Errorf("a node that was away: %d done, %v %v", done, err, e)

@@ -30,7 +30,7 @@ type health struct {
 	version     storage.Version
 	// renewed is when the lease was last written; both clocks matter: the
 	// monotonic one stands still while a virtual machine is suspended.
-	renewed, looked time.Time
+	renewed, looked instant
 	renewing        bool
 	fenced          bool
 	waiting         []*actor.PID
@@ -48,7 +48,7 @@ type (
 	healthDue   struct{}
 	leaseResult struct {
 		life    *life
-		began   time.Time
+		began   instant
 		lease   *recordpb.Lease
 		version storage.Version
 		// crashed: an earlier incarnation had not released the lease.
@@ -102,7 +102,8 @@ func (h *health) Receive(ctx actor.Context) {
 func (h *health) onStarted(ctx actor.Context) {
 	c, stop := context.WithCancel(context.Background())
 	h.life = &life{ctx: c, stop: stop}
-	h.renewed, h.looked = time.Now(), time.Now()
+	h.looked = instantNow()
+	h.renewed = h.looked
 	h.guard.look(h.looked)
 	h.renew(ctx)
 	h.schedule(ctx)
@@ -113,17 +114,11 @@ func (h *health) schedule(ctx actor.Context) {
 	time.AfterFunc(healthTick, func() { root.Send(self, &healthDue{}) })
 }
 
-// gap is the longer of the monotonic and the wall clock's time since t. A wall
-// clock set back does not count.
-func gap(now, t time.Time) time.Duration {
-	return max(now.Sub(t), now.Round(0).Sub(t.Round(0)))
-}
-
 func (h *health) onDue(ctx actor.Context) {
 	if h.life.ctx.Err() != nil {
 		return // the lease was released, or is another's
 	}
-	now := time.Now()
+	now := instantNow()
 	away := gap(now, h.looked)
 	h.looked = now
 	trust := bug.Seeded == bug.TrustAfterPause
@@ -141,7 +136,7 @@ func (h *health) onDue(ctx actor.Context) {
 
 // fence stops everything; the lease must be written for another incarnation
 // before anything goes on.
-func (h *health) fence(ctx actor.Context, now time.Time, away time.Duration) {
+func (h *health) fence(ctx actor.Context, now instant, away time.Duration) {
 	h.fenced = true
 	h.guard.close()
 	h.cfg.Logger.Warn("node was away or could not renew its lease",
@@ -165,7 +160,7 @@ func (h *health) renew(ctx actor.Context) {
 	h.next.Released, h.next.Running = h.dropping, h.running
 	next, last := proto.CloneOf(h.next), h.lease
 	version, life, self, root := h.version, h.life, ctx.Self(), ctx.ActorSystem().Root
-	began := time.Now()
+	began := instantNow()
 	go func() {
 		c, cancel := context.WithTimeout(life.ctx, h.cfg.LeaseTimeout)
 		defer cancel()
@@ -278,7 +273,7 @@ func (h *health) onRenewed(ctx actor.Context, msg *leaseResult) {
 	}
 	if h.fenced && lease.GetIncarnation() == h.next.GetIncarnation() {
 		h.fenced = false
-		h.looked = time.Now()
+		h.looked = instantNow()
 		h.guard.look(h.looked)
 		h.cameBack = true
 		ctx.Send(h.manager, &unfence{incarnation: lease.GetIncarnation()})

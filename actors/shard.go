@@ -84,6 +84,8 @@ type tenant struct {
 	purged bool
 	// fault, once it is set, is why it runs no more.
 	fault *transfer.Error
+	// shelf is until when it is kept, once it has ended.
+	shelf shelf
 }
 
 // creator is who created a transfer, and what there is to be answered.
@@ -294,7 +296,7 @@ func (s *shard) onChanged(ctx actor.Context, msg *changed) {
 	}
 	ctx.Send(s.manager, &entryChanged{entry: t.entry})
 	s.followMember(ctx, &before, t)
-	s.keepFor(ctx, &t.entry)
+	s.keepFor(ctx, t)
 	s.alarm(ctx, t)
 }
 

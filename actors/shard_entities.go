@@ -28,6 +28,8 @@ type resident struct {
 	fault   *transfer.Error
 	// timer is for what a passive entity has to do by itself.
 	timer *time.Timer
+	// shelf is the actor's while there is one.
+	shelf shelf
 }
 
 // Messages between a shard and its entities.
@@ -128,9 +130,9 @@ func (s *shard) rouse(ctx actor.Context, r *resident) {
 	}
 	r.life++
 	r.sent, r.leaving = 0, false
-	d, at, self := s.deps, r.at, ctx.Self()
+	d, at, self, shelf := s.deps, r.at, ctx.Self(), &r.shelf
 	props := actor.PropsFromProducer(func() actor.Actor {
-		e := &entityActor{deps: d, at: at, shard: self}
+		e := &entityActor{deps: d, at: at, shard: self, shelf: shelf}
 		e.logic = newLogic(e)
 		return e
 	}, actor.WithReceiverMiddleware(logPanics(s.cfg.Logger)))

@@ -105,6 +105,7 @@ func (s *shard) readEntry(ctx context.Context, id string) (l listed) {
 		return listed{entry: faultyEntry(id, err)}
 	}
 	state := decodeState(rec.body, rec.secret)
+	keepTime(&state, time.Now())
 	l.entry = entryOf(&state)
 	if owner := rec.envelope.GetOwner(); owner.GetNode() != s.cfg.Node && !owner.GetReleased() {
 		l.owner = ownerRef{owner.GetNode(), owner.GetIncarnation()}
@@ -144,7 +145,7 @@ func (s *shard) enter(ctx actor.Context, t *tenant, l listed) {
 		t.entry.requeue()
 	}
 	ctx.Send(s.manager, &entryChanged{entry: t.entry})
-	s.keepFor(ctx, &t.entry)
+	s.keepFor(ctx, t)
 	s.alarm(ctx, t)
 	s.retellEnd(&t.entry)
 	if t.waiting || s.verdicts[t.owner] == ownerDead {

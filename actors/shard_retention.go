@@ -58,11 +58,11 @@ func (w *sweeping) stop() {
 
 // keepFor makes sure that a transfer that has ended is looked at when its time
 // is over. One timer serves all of a shard.
-func (s *shard) keepFor(ctx actor.Context, e *entry) {
-	if e.finished.IsZero() {
+func (s *shard) keepFor(ctx actor.Context, t *tenant) {
+	if t.entry.finished.IsZero() {
 		return
 	}
-	due := e.finished.Add(s.cfg.Retention)
+	due := t.shelf.until(t.entry.finished, time.Now(), s.cfg.Retention)
 	if w := &s.sweeping; w.timer == nil || due.Before(w.at) {
 		s.sweepAt(ctx, due)
 	}
@@ -83,14 +83,15 @@ func (s *shard) onSweep(ctx actor.Context) {
 		return
 	}
 	var next time.Time
-	before := time.Now().Add(-s.cfg.Retention)
-	expired := s.expired(before, &next)
+	expired := s.expired(time.Now(), &next)
 	for n, t := range expired {
 		if n == sweepMost {
 			next = time.Now()
 			break
 		}
-		s.deliver(ctx, t, &commandRequest{id: t.entry.id, event: transfer.Purge{EndedBefore: before}}, nil)
+		// Not one that was retried and has ended again meanwhile.
+		ended := t.entry.finished.Add(time.Nanosecond)
+		s.deliver(ctx, t, &commandRequest{id: t.entry.id, event: transfer.Purge{EndedBefore: ended}}, nil)
 	}
 	if again := time.Now().Add(sweepAgain); len(expired) > 0 && (next.IsZero() || next.After(again)) {
 		next = again
@@ -100,17 +101,18 @@ func (s *shard) onSweep(ctx actor.Context) {
 	}
 }
 
-// expired returns the transfers that ended before a time, and sets next to when
-// the first of the others will be due.
-func (s *shard) expired(before time.Time, next *time.Time) []*tenant {
+// expired returns the transfers that were kept for long enough, and sets next to
+// when the first of the others will be due.
+func (s *shard) expired(now time.Time, next *time.Time) []*tenant {
 	var out []*tenant
 	for _, t := range s.tenants {
 		switch e := &t.entry; {
 		case e.finished.IsZero() || t.waiting || t.fault != nil || t.purged:
-		case e.finished.Before(before):
-			out = append(out, t)
 		default:
-			if due := e.finished.Add(s.cfg.Retention); next.IsZero() || due.Before(*next) {
+			due := t.shelf.until(e.finished, now, s.cfg.Retention)
+			if due.Before(now) {
+				out = append(out, t)
+			} else if next.IsZero() || due.Before(*next) {
 				*next = due
 			}
 		}

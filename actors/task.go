@@ -47,6 +47,7 @@ func (l *taskLogic) load(ctx actor.Context, body []byte) error {
 		return err
 	}
 	l.state = state
+	l.state.NotBefore = steadyWait(l.state.NotBefore, time.Now())
 	if l.state.Phase.Ended() && time.Now().After(l.keptUntil(l.state.Finished)) {
 		l.exists = false
 		l.queue(forgetRecord{})

@@ -249,6 +249,7 @@ func (t *transferActor) onLoaded(ctx actor.Context, msg *recordLoaded) {
 	}
 	t.rec, t.loaded = msg.rec, true
 	t.state = decodeState(t.rec.body, t.rec.secret)
+	keepTime(&t.state, time.Now())
 	t.recorded = t.state.Phase
 	if store := t.store(); store != nil {
 		t.state.Traits = traitsOf(store)

@@ -65,6 +65,11 @@ type Cluster struct {
 	jobs  map[string]*Job
 	route *mathrand.Rand // which node is asked
 	last  int            // number of the last job
+	// explained are parts of log lines that a scenario causes on purpose.
+	explained []string
+	// restored tells that the store was put back to what it was, so that what writes
+	// replace may be older than the histories.
+	restored bool
 }
 
 // StartCluster starts all nodes and returns when they are ready. The caller
@@ -137,6 +142,9 @@ func (c *Cluster) prepare() error {
 // failpointFile is where nodes read at which point one of them is to die.
 func (c *Cluster) failpointFile() string { return filepath.Join(c.opts.Folder, "failpoint") }
 
+// poisonFile is where nodes read which records they are to spoil.
+func (c *Cluster) poisonFile() string { return filepath.Join(c.opts.Folder, "poison") }
+
 func (c *Cluster) keyFile() string { return filepath.Join(c.opts.Folder, "secrets.key") }
 
 // Add makes one more node, which the caller starts. Nodes that run already do
@@ -158,6 +166,7 @@ func (c *Cluster) Add() (*Node, error) {
 	n.env = append([]string{
 		"HOME=" + c.opts.Folder, "XDG_DATA_HOME=" + c.opts.Folder, "AWS_EC2_METADATA_DISABLED=true",
 		"GODWIT_HISTORY_FILE=" + n.History, "GODWIT_FAILPOINT_FILE=" + c.failpointFile(),
+		"GODWIT_CLOCK_FILE=" + clockFile(c.opts.Folder, name), "GODWIT_POISON_FILE=" + c.poisonFile(),
 	}, c.opts.Store.env(number)...)
 	if n.Client, err = client.New(client.Config{Servers: []string{n.URL()}, CallTimeout: 10 * time.Second}); err != nil {
 		return nil, err

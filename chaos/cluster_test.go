@@ -19,7 +19,7 @@ import (
 // recording is a godwit that writes down its state writes. It is built when it
 // is first needed.
 var recording = sync.OnceValues(func() (string, error) {
-	return Build(context.Background(), filepath.Dir(binary), "history")
+	return Build(context.Background(), filepath.Dir(binary), HistoryTags()...)
 })
 
 // stores are where a cluster under test can keep its state and its results.

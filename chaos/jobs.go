@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -192,6 +193,20 @@ func (c *Cluster) digest(name string) (sum string, size int64, err error) {
 		return "", 0, err
 	}
 	defer f.Close()
+	return digestReader(f)
+}
+
+// digestFile is digest for a file.
+func digestFile(path string) (sum string, size int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", 0, err
+	}
+	defer f.Close()
+	return digestReader(f)
+}
+
+func digestReader(f io.Reader) (sum string, size int64, err error) {
 	h := sha256.New()
 	if size, err = io.Copy(h, f); err != nil {
 		return "", 0, err

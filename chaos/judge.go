@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -116,11 +117,7 @@ func (c *Cluster) judgeWaste(last map[string]*pb.Transfer, p Params, r *Report) 
 
 // JudgeHistory reads what the nodes wrote down, if their binary does.
 func (c *Cluster) JudgeHistory(r *Report) {
-	var paths []string
-	for _, n := range c.Nodes() {
-		paths = append(paths, n.History)
-	}
-	events, err := history.ReadNodes(history.Run{}, paths...)
+	events, err := c.writes(history.Run{})
 	if err != nil {
 		r.Violate("%v", err)
 		return
@@ -138,10 +135,20 @@ func (c *Cluster) JudgeHistory(r *Report) {
 	}
 }
 
+// writes are what the nodes wrote down, as events of a run.
+func (c *Cluster) writes(run history.Run) ([]history.Event, error) {
+	events, err := history.ReadNodes(run, c.histories()...)
+	if err == nil && c.restored && len(events) > 0 {
+		first := slices.MinFunc(events, func(a, b history.Event) int { return cmp.Compare(a.At, b.At) })
+		events = append(events, history.Event{At: first.At - 1, Fault: &history.Fault{Kind: history.FaultRestore}})
+	}
+	return events, err
+}
+
 // judgeLogs looks for lines that no fault explains.
 func (c *Cluster) judgeLogs(r *Report) {
 	for _, n := range c.Nodes() {
-		if lines := n.complaints(); len(lines) > 0 {
+		if lines := n.complaints(c.explained...); len(lines) > 0 {
 			r.Violate("%s complains %d times, first: %s", n.Name, len(lines), fmt.Sprintf("%.500s", lines[0]))
 		}
 	}

@@ -39,6 +39,8 @@ type Node struct {
 	*client.Client
 
 	driver Driver
+	// wrap is a command that runs the binary under limits, or nothing.
+	wrap   []string
 	binary string
 	args   []string
 	env    []string
@@ -108,7 +110,7 @@ func (n *Node) launch() error {
 	}
 	defer log.Close() // the process has its own
 	fmt.Fprintf(log, "life %d of %s begins\n", n.lives, n.Name)
-	proc, err := n.driver.Launch(n.Number, log, slices.Concat([]string{n.binary}, n.args, []string{"--data-dir", n.data}), n.env)
+	proc, err := n.driver.Launch(n.Number, log, slices.Concat(n.wrap, []string{n.binary}, n.args, []string{"--data-dir", n.data}), n.env)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", n.Name, err)
 	}
@@ -264,15 +266,17 @@ func (n *Node) Memory() (now, most int64, err error) {
 }
 
 // complaints are lines of its log that no fault explains. What the gossip library
-// says of others that do not answer is explained.
-func (n *Node) complaints() []string {
+// says of others that do not answer is explained, and so is what has one of these
+// parts.
+func (n *Node) complaints(explained ...string) []string {
 	text, err := os.ReadFile(n.Log)
 	if err != nil {
 		return []string{err.Error()}
 	}
 	var found []string
 	for line := range strings.Lines(string(text)) {
-		ours := strings.Contains(line, `"level":"ERROR"`) && !strings.Contains(line, `"msg":"gossip"`)
+		known := slices.ContainsFunc(explained, func(part string) bool { return strings.Contains(line, part) })
+		ours := strings.Contains(line, `"level":"ERROR"`) && !strings.Contains(line, `"msg":"gossip"`) && !known
 		if ours || strings.HasPrefix(line, "panic:") || strings.Contains(line, "fatal error:") {
 			found = append(found, strings.TrimSpace(line))
 		}

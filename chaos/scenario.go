@@ -12,6 +12,9 @@ import (
 // nodes reserve room for what runs, and the machine may be shared.
 const most = 2 << 30
 
+// ErrNotHere tells why a scenario cannot be put on on this machine.
+var ErrNotHere = errors.New("this cannot be done here")
+
 // Check refuses to fill the machine's disk.
 func (p Params) Check() error {
 	if volume := max(int64(p.Transfers)*p.Size, int64(p.Running)*scaleSize); volume > most {
@@ -69,6 +72,15 @@ var Scenarios = []Scenario{
 		Name: "torture", About: "fail each call of one node to store, origins, far side and receiver, in three ways", Own: true,
 		Uploads: true, Contents: tortureContents, Run: runTorture,
 	},
+	{Name: "clock", About: "set the clock of a node to another year or hour while it runs transfers, and back", Least: 1, Run: runClock},
+	{Name: "diskfull", About: "fill the disk of results, and that of the state, and make room again", Least: 1, Run: runDiskFull},
+	{Name: "poison", About: "spoil the record of one transfer, in five ways, and kill all nodes", Least: 1, Run: runPoison},
+	{Name: "upgrade", About: "replace node after node by a later version that writes unknown fields, and back", Least: 2, Run: runUpgrade},
+	{Name: "restore", About: "put an older copy of the state in place between two lives of all nodes", Least: 1, Run: runRestore},
+	{Name: "restore-live", About: "put an older copy of the state in place while nodes run, and restart them", Least: 1, Run: runRestoreLive},
+	{Name: "fsync", About: "have every call of a node fail or take long that makes writes durable", Least: 2, Run: runFsync},
+	{Name: "limits", About: "run hundreds of transfers with few file descriptors, and with little memory", Least: 1, Contents: limitContents, Run: runLimits},
+	{Name: "bitrot", About: "change bytes of unfinished files while all nodes are dead", Least: 1, Run: runBitrot},
 }
 
 // FindScenario returns the scenario of that name.

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -38,6 +39,9 @@ func perform(ctx context.Context, t testing.TB, name string, as staging) (Report
 	}
 	as.params = as.params.WithDefaults()
 	r, err := s.Run(ctx, stage(t, s, as), as.params)
+	if errors.Is(err, ErrNotHere) {
+		t.Skip(err)
+	}
 	if err != nil {
 		return r, fmt.Errorf("%s could not go on: %w", name, err)
 	}
@@ -79,18 +83,22 @@ func TestScenariosOnOneNode(t *testing.T) {
 	}
 }
 
+// quickFaults are scenarios that need other than two faults to have done each of
+// theirs.
+var quickFaults = map[string]int{"complete": 5, "clock": 4, "poison": 5}
+
 // TestScenarios puts every scenario on with few and short faults.
 func TestScenarios(t *testing.T) {
 	for _, s := range Scenarios {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			store := "mixed"
-			if s.Network {
-				store = "dir" // the only one that all networks reach
+			if s.Network || s.Name == "bitrot" {
+				store = "dir" // the only one that all networks reach, and whose results are files
 			}
 			as := quick(t, max(s.Least, 3), store)
-			if s.Name == "complete" {
-				as.params.Faults = 5
+			if few, ok := quickFaults[s.Name]; ok {
+				as.params.Faults = few
 			}
 			if s.Name == "torture" {
 				as.params.Every = 15

@@ -159,7 +159,7 @@ func (c *Config) fillNames() error {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	c.Version = cmp.Or(c.Version, "unknown")
+	c.Version = futureVersion(cmp.Or(c.Version, "unknown"))
 	if c.Name == "" {
 		host, err := os.Hostname()
 		if err != nil {

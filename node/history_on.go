@@ -61,6 +61,9 @@ type historyWrite struct {
 	Members []string `json:"members,omitempty"`
 	Policy  string   `json:"policy,omitempty"`
 	Group   string   `json:"group,omitempty"`
+	// Future tells that a later version has written to the record, and that what
+	// it wrote is still in the envelope and in the body.
+	Future bool `json:"future,omitempty"`
 }
 
 // recordHistory appends every write of the store to the file that
@@ -145,6 +148,7 @@ func (w *historyWrite) describe(body []byte) {
 		return
 	}
 	w.WriteID, w.Epoch, w.Sequence = hex.EncodeToString(env.WriteId), env.Epoch, env.Sequence
+	w.Future = strings.Count(string(body), "written by a later version") == 2
 	w.Owner, w.Incarnation, w.Released = env.GetOwner().GetNode(), env.GetOwner().GetIncarnation(), env.GetOwner().GetReleased()
 	switch {
 	case strings.Contains(w.Key, "/t/"):

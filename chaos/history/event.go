@@ -209,6 +209,8 @@ type Write struct {
 	Members []string `json:"members,omitempty"`
 	Policy  string   `json:"policy,omitempty"`
 	Group   string   `json:"group,omitempty"`
+	// Future tells that what a later version of the program wrote is in the record.
+	Future bool `json:"future,omitempty"`
 }
 
 // Store is a request to the store, as the proxy in front of it saw it.

@@ -33,6 +33,10 @@ func Create(path string, run Run) (*Recorder, error) {
 	return r, nil
 }
 
+// Clock reads the clock of histories: that of events which were read for a zero
+// [Run].
+func Clock() time.Duration { return monotonic() }
+
 // Now is the time since the run began.
 func (r *Recorder) Now() time.Duration {
 	if r == nil {

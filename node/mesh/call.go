@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -45,6 +46,7 @@ func (m *Mesh) request(ctx context.Context, to Peer, kind string, topologyVersio
 	deadline, _ := ctx.Deadline()
 	return &clusterpb.Request{
 		Id: m.calls.next(), Kind: kind, Body: body, DeadlineUnixMs: deadline.UnixMilli(), TopologyVersion: topologyVersion,
+		TimeoutMs: max(time.Until(deadline).Milliseconds(), 1), SentMs: time.Since(m.began).Milliseconds(),
 		From: m.cfg.Name, FromIncarnation: *m.incarnation.Load(), To: to.Name, ToIncarnation: to.Incarnation,
 	}
 }

@@ -51,9 +51,13 @@ func (m *Mesh) accept(req *clusterpb.Request, sender *actor.PID) {
 }
 
 // ends is when a request's handler is told to end: at its deadline, or, for one
-// that is late by our clock but may not be by the other's, when it were certain.
+// that is late by what we know but may not be, when it were certain.
 func (m *Mesh) ends(req *clusterpb.Request, now time.Time) (at time.Time, late bool) {
 	at = time.UnixMilli(req.GetDeadlineUnixMs())
+	if wait := time.Duration(req.GetTimeoutMs()) * time.Millisecond; wait > 0 {
+		sent := time.Duration(req.GetSentMs()) * time.Millisecond
+		at = now.Add(wait - m.paces.late(req.GetFrom(), req.GetFromIncarnation(), sent, now.Sub(m.began)))
+	}
 	if now.Before(at) {
 		return at, false
 	}

@@ -47,6 +47,10 @@ type Mesh struct {
 	slots   chan struct{}
 	running sync.WaitGroup
 	closing sync.Once
+
+	// began is when this end did, and paces are those of the others.
+	began time.Time
+	paces paces
 }
 
 // Start listens, and answers and asks from now on. A port that is taken is an
@@ -87,7 +91,7 @@ func newMesh(cfg Config, addr string) *Mesh {
 		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
 			return slog.New(warnings{cfg.Logger.Handler()}).With(slog.String("component", "remote"))
 		}))
-	m := &Mesh{cfg: cfg, calls: newCalls(), self: actor.NewPID(addr, replyName), slots: make(chan struct{}, cfg.MaxHandlers)}
+	m := &Mesh{cfg: cfg, began: time.Now(), calls: newCalls(), self: actor.NewPID(addr, replyName), slots: make(chan struct{}, cfg.MaxHandlers)}
 	m.wire = &wire{addr: addr, system: system, dialTimeout: cfg.DialTimeout, maxQueued: maxQueued, lost: m.calls.lost, links: make(map[string]*link)}
 	m.base, m.cancel = context.WithCancel(context.Background())
 	m.incarnation.Store(&cfg.Incarnation)

@@ -190,10 +190,12 @@ func TestStaleRequest(t *testing.T) {
 		begun <- req.Kind
 		return nil, nil
 	})
+	call(t, a, peer(a), "in time") // what lateness is measured by
+	<-begun
 	for kind, lateness := range map[string]time.Duration{"stale": a.cfg.ClockSkew + time.Second, "late": time.Second} {
 		done := make(chan answer, 1)
 		req := a.request(t.Context(), peer(a), kind, 0, nil)
-		req.DeadlineUnixMs = time.Now().Add(-lateness).UnixMilli()
+		req.SentMs -= req.TimeoutMs + lateness.Milliseconds()
 		if err := a.wire.send(actor.NewPID(a.Addr(), gateName), req, a.self, func(l *link) { a.calls.add(req.GetId(), l, done) }); err != nil {
 			t.Fatal(err)
 		}

@@ -128,8 +128,11 @@ func TestKilledAndStartedAgain(t *testing.T) {
 func TestPaused(t *testing.T) {
 	a := start(t, "a", echo)
 	b := startProcess(t, "127.0.0.1:0", "1")
-	if got := call(t, a, b.Peer, ""); got != "1" {
-		t.Fatal(got)
+	// The first one waits for a connection, and says little of how quick others are.
+	for _, want := range []string{"1", "2", "3"} {
+		if got := call(t, a, b.Peer, ""); got != want {
+			t.Fatal(got)
+		}
 	}
 	b.pause(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -143,7 +146,7 @@ func TestPaused(t *testing.T) {
 	// Past what clocks may disagree by, for which there is only the real one.
 	<-time.After(10 * peerSkew)
 	b.resume(t)
-	if got := call(t, a, b.Peer, ""); got != "2" {
+	if got := call(t, a, b.Peer, ""); got != "4" {
 		t.Errorf("%s requests were carried out", got)
 	}
 }

@@ -98,7 +98,8 @@ type Request struct {
 	// What is asked for, and its parameters.
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
 	Body []byte `protobuf:"bytes,3,opt,name=body,proto3" json:"body,omitempty"`
-	// When the asking node stops waiting, by its clock.
+	// When the asking node stops waiting, by its wall clock; for nodes that know
+	// nothing of timeout_ms.
 	DeadlineUnixMs int64 `protobuf:"varint,4,opt,name=deadline_unix_ms,json=deadlineUnixMs,proto3" json:"deadline_unix_ms,omitempty"`
 	// Of the topology by which the asking node chose whom to ask.
 	TopologyVersion uint64 `protobuf:"varint,5,opt,name=topology_version,json=topologyVersion,proto3" json:"topology_version,omitempty"`
@@ -108,6 +109,10 @@ type Request struct {
 	// Who is meant, and in which of its lives.
 	To            string `protobuf:"bytes,8,opt,name=to,proto3" json:"to,omitempty"`
 	ToIncarnation string `protobuf:"bytes,9,opt,name=to_incarnation,json=toIncarnation,proto3" json:"to_incarnation,omitempty"`
+	// How long the asking node waits, and when it began to, by the monotonic clock
+	// of its process: what wall clocks say does not matter then.
+	TimeoutMs     int64 `protobuf:"varint,10,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`
+	SentMs        int64 `protobuf:"varint,11,opt,name=sent_ms,json=sentMs,proto3" json:"sent_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -205,6 +210,20 @@ func (x *Request) GetToIncarnation() string {
 	return ""
 }
 
+func (x *Request) GetTimeoutMs() int64 {
+	if x != nil {
+		return x.TimeoutMs
+	}
+	return 0
+}
+
+func (x *Request) GetSentMs() int64 {
+	if x != nil {
+		return x.SentMs
+	}
+	return 0
+}
+
 // Response answers a request.
 type Response struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -281,7 +300,7 @@ var File_godwit_cluster_v1_envelope_proto protoreflect.FileDescriptor
 
 const file_godwit_cluster_v1_envelope_proto_rawDesc = "" +
 	"\n" +
-	" godwit/cluster/v1/envelope.proto\x12\x11godwit.cluster.v1\"\x8c\x02\n" +
+	" godwit/cluster/v1/envelope.proto\x12\x11godwit.cluster.v1\"\xc4\x02\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
@@ -291,7 +310,11 @@ const file_godwit_cluster_v1_envelope_proto_rawDesc = "" +
 	"\x04from\x18\x06 \x01(\tR\x04from\x12)\n" +
 	"\x10from_incarnation\x18\a \x01(\tR\x0ffromIncarnation\x12\x0e\n" +
 	"\x02to\x18\b \x01(\tR\x02to\x12%\n" +
-	"\x0eto_incarnation\x18\t \x01(\tR\rtoIncarnation\"z\n" +
+	"\x0eto_incarnation\x18\t \x01(\tR\rtoIncarnation\x12\x1d\n" +
+	"\n" +
+	"timeout_ms\x18\n" +
+	" \x01(\x03R\ttimeoutMs\x12\x17\n" +
+	"\asent_ms\x18\v \x01(\x03R\x06sentMs\"z\n" +
 	"\bResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x12\n" +
 	"\x04body\x18\x02 \x01(\fR\x04body\x12\x14\n" +
