@@ -87,16 +87,16 @@ func TestGuardedOutlets(t *testing.T) {
 			return CommandResult{HasExit: true}
 		},
 	}.guarded(g)
-	try := func() (delivered error, ran *transfer.Error) {
+	try := func() (ran *transfer.Error, delivered error) {
 		_, err := guarded.Deliver(t.Context(), endpoint.Delivery{ID: "task"})
-		return err, guarded.Run(t.Context(), "command", nil, "task", 1).Err
+		return guarded.Run(t.Context(), "command", nil, "task", 1).Err, err
 	}
 	g.look(instantNow())
-	if err, e := try(); err != nil || e != nil || done != 2 {
+	if e, err := try(); err != nil || e != nil || done != 2 {
 		t.Fatalf("a node that was not away: %d done, %v %v", done, err, e)
 	}
 	g.look(instant{at: time.Now().Add(-time.Hour)})
-	err, e := try()
+	e, err := try()
 	if err == nil || asTransferError(err).Code.Class() != transfer.Transient || e == nil || e.Code.Class() != transfer.Transient || done != 2 {
 		t.Errorf("a node that was away: %d done, %v %v", done, err, e)
 	}

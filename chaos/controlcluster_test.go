@@ -43,7 +43,7 @@ func (p *proof) cut(results string, d time.Duration) {
 			p.violate("S6", "%s was taken over by %s although %s lives and renews its lease", t.ID, t.Owner, v.Name)
 		}
 	}
-	p.must(p.opts.Network.Heal(p.ctx))
+	p.must(p.links().Heal(p.ctx))
 	p.Judge(p.ctx, params, &p.report)
 	mu.Lock()
 	defer mu.Unlock()

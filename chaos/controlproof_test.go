@@ -73,11 +73,10 @@ func (p *proof) set(s setting) []*endpointtest.Origin {
 	opts := Options{Binary: p.binary, Folder: p.folder, Nodes: s.nodes, Seed: p.seed, Logf: func(string, ...any) {}}
 	p.listen = "127.0.0.1"
 	if s.apart {
-		var err error
-		opts.Network, err = NewNetwork(p.ctx, s.nodes)
+		network, err := NewNetwork(p.ctx, s.nodes)
 		p.must(err)
-		p.Cleanup(opts.Network.Close)
-		p.listen = opts.Network.Gateway()
+		p.Cleanup(network.Close)
+		opts.Driver, p.listen = network, network.Gateway()
 	}
 	opts.Store = dirStore(p.T, p.folder)
 	if s.state == "s3" || s.results == "s3" {
