@@ -81,7 +81,7 @@ func adviceFor(code string) string {
 	case client.CodeUnreachable:
 		return "Check that the server runs and that its address is right: host, port, and http:// or https://."
 	case client.CodeAuth:
-		return "Name a file that holds a token of this server with --api-token-file."
+		return "Name a file that holds a token of this server with --api-token-file, and a certificate with --tls-cert and --tls-key where it asks for one."
 	case client.CodeIncompatible:
 		return "Check the address: what answers there is no godwit, or another version."
 	}
