@@ -42,13 +42,16 @@ gzip -9n <CHANGELOG.md >"$root/usr/share/doc/godwit/CHANGELOG.md.gz"
 	printf ' On Debian systems the text is in /usr/share/common-licenses/Apache-2.0.\n'
 } >"$root/usr/share/doc/godwit/copyright"
 
-# The binary of another architecture does not run here.
-own=$(mktemp)
-GOARCH=$(go env GOHOSTARCH) GOOS=$(go env GOHOSTOS) go build -o "$own" ./cmd/godwit
+# A binary of another architecture does not run here.
+own=$root/usr/bin/godwit
+if [[ $GOARCH != "$(go env GOHOSTARCH)" || $(go env GOHOSTOS) != linux ]]; then
+	own=$root/DEBIAN/own
+	GOARCH=$(go env GOHOSTARCH) GOOS=$(go env GOHOSTOS) go build -o "$own" ./cmd/godwit
+fi
 "$own" completion-script bash >"$root/usr/share/bash-completion/completions/godwit"
 "$own" completion-script zsh >"$root/usr/share/zsh/vendor-completions/_godwit"
 "$own" completion-script fish >"$root/usr/share/fish/vendor_completions.d/godwit.fish"
-rm "$own"
+rm -f "$root/DEBIAN/own"
 
 echo /etc/godwit/godwit.yaml >"$root/DEBIAN/conffiles"
 cat >"$root/DEBIAN/control" <<CONTROL

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs nodes of one service on this machine, without Docker: for trials. It takes
-# the program (GODWIT=path, or one on the PATH, or Go to build it).
+# the program (GODWIT=path, or ./godwit of this repository, or one on the PATH, or Go
+# to build it).
 #
 #   deploy/local.sh up [--tls] [--nodes N]   start what is not running, and say how to call it
 #   deploy/local.sh status                   who is there
@@ -24,16 +25,18 @@ die() {
 }
 
 usage() {
-	sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
+	sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
 	exit 2
 }
 
 # program finds godwit, or builds it.
 program() {
+	local ours
+	ours=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/godwit
 	if [[ -n $given ]]; then
-		godwit=$given
-	elif [[ -x $home/godwit ]]; then
-		godwit=$home/godwit
+		godwit=$(realpath "$given")
+	elif [[ -x $ours ]]; then
+		godwit=$ours
 	elif command -v godwit >/dev/null; then
 		godwit=$(command -v godwit)
 	else
@@ -132,10 +135,10 @@ up() {
 	done
 	mkdir -p "$home"
 	home=$(cd "$home" && pwd)
-	program
 	if [[ -r $home/settings ]]; then
 		settings
 	else
+		program
 		mkdir -p "$home/state" "$home/files"
 		"$godwit" certs init "$home/certs" >/dev/null
 		if ((tls)); then

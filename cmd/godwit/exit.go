@@ -91,7 +91,7 @@ func adviceFor(code string) string {
 	case client.CodeNotReady:
 		return "A node that starts or stops is ready soon or gone; one that drains is until 'godwit node uncordon'."
 	case client.CodeAuth:
-		return "Name a file that holds a token of this server with --api-token-file."
+		return "Name a file that holds a token of this server with --api-token-file, and a certificate with --tls-cert and --tls-key where it asks for one."
 	case client.CodeIncompatible:
 		return "Check the address: what answers there is no godwit, or another version."
 	}
