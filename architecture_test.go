@@ -87,7 +87,7 @@ var mayImport = map[string][]string{
 	"node/mesh":         {"protos"},
 	"node/command":      {"transfer"},
 	"node/certs":        {},
-	"node/state":        {"actors", "storage", "storage/dir", "protos"},
+	"node/state":        {"actors", "transfer", "storage", "storage/dir", "protos"},
 	"client":            {"protos"},
 	"cmd":               {"node", "node/certs", "node/state", "client", "protos", "transfer"},
 	"chaos":             {"node", "client", "protos"},

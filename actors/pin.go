@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"fmt"
 	"strings"
+	"time"
 
+	"github.com/oklog/ulid/v2"
 	"google.golang.org/protobuf/proto"
 
 	"godwit/actors/send"
@@ -35,6 +37,8 @@ func (s *System) pinUpload(ctx context.Context, spec *transfer.Spec) *transfer.E
 	}
 	if snap, err := s.Get(ctx, spec.ID); err == nil && sameSources(&snap.State.Spec, spec) {
 		adopt(&spec.Outgoing, &snap.State.Spec.Outgoing)
+	} else if err := checkFresh(spec, time.Now()); err != nil {
+		return err
 	} else if err := s.pinSources(ctx, spec); err != nil {
 		return err
 	}
@@ -154,6 +158,23 @@ func (s *System) checkSpooled(spec *transfer.Spec) *transfer.Error {
 	return &transfer.Error{
 		Code: transfer.CodePathDenied, Op: creating, Subject: spec.ID, Field: "upload.spooled",
 		Message: "the source is not in this node's spool folder",
+	}
+}
+
+// spoolPatience is for how long content that was spooled may wait for a transfer
+// that names it. What has none long after may be deleted by anybody.
+const spoolPatience = 12 * time.Hour
+
+// checkFresh refuses a new transfer of content that was spooled too long ago. Its
+// name says when that was.
+func checkFresh(spec *transfer.Spec, now time.Time) *transfer.Error {
+	id, err := ulid.Parse(idOfKey(spec.Source))
+	if !spec.Outgoing.Spooled || err != nil || now.Sub(id.Timestamp()) < spoolPatience {
+		return nil
+	}
+	return &transfer.Error{
+		Code: transfer.CodeSourceMissing, Op: creating, Subject: spec.ID, Field: "source.url",
+		Message: fmt.Sprintf("the content was spooled more than %s ago: send it again", spoolPatience),
 	}
 }
 

@@ -8,11 +8,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"godwit/actors"
 	"godwit/node/state"
 	"godwit/storage"
+	"godwit/storage/dir"
+	"godwit/storage/s3"
 )
 
 // leaseWatch is for how long leases are watched before a state store counts as
@@ -67,6 +70,63 @@ func ImportState(ctx context.Context, cfg Config, r io.ReadSeeker, replace bool)
 		return err
 	})
 	return out, err
+}
+
+// CheckState reads all records of a configuration's state store and looks for what
+// transfers have left behind below its file roots, in the buckets that records name
+// and in these buckets; see [state.Check].
+func CheckState(ctx context.Context, cfg Config, buckets []string, repair, unclaimed bool) (out state.Report, err error) {
+	err = withRecords(cfg, false, func(cfg Config, at stateStore, records storage.RecordStore) error {
+		check := state.CheckConfig{Records: records, Spool: at.spool(), Repair: repair, Unclaimed: unclaimed}
+		sealer, err := sealerIfAny(cfg)
+		if err != nil {
+			return err
+		}
+		if sealer != nil {
+			check.Sealer = sealer
+		}
+		if err := addPlaces(&check, cfg, at, buckets); err != nil {
+			return err
+		}
+		out, err = state.Check(ctx, check)
+		return err
+	})
+	return out, err
+}
+
+// addPlaces opens the stores in which a check looks for what was left behind.
+func addPlaces(check *state.CheckConfig, cfg Config, at stateStore, buckets []string) error {
+	objects, err := s3.OpenObjects(at.objectConfig(storage.NewBufferPool(int64(minMemoryBudget))))
+	if err != nil {
+		return fmt.Errorf("open the object store: %w", err)
+	}
+	check.Objects = map[string]storage.PendingLister{"s3": objects}
+	for _, bucket := range buckets {
+		check.Places = append(check.Places, "s3://"+strings.Trim(bucket, "/")+"/")
+	}
+	var roots []string
+	for _, root := range cfg.FileRoots {
+		real, err := filepath.EvalSymlinks(root)
+		if err != nil {
+			return &ConfigError{Key: "file-root", Message: "cannot be opened", Err: err}
+		}
+		roots = append(roots, real)
+		check.Places = append(check.Places, "file://"+real+"/")
+	}
+	if spool := at.spoolDir(); spool != "" {
+		if _, err := os.Stat(spool); err == nil {
+			roots = append(roots, spool)
+		} else {
+			check.Spool = "" // nothing was ever spooled
+		}
+	}
+	if len(roots) == 0 {
+		return nil
+	}
+	if check.Objects["file"], err = dir.OpenObjects(dir.Config{Roots: roots}); err != nil {
+		return &ConfigError{Key: "file-root", Message: "cannot be opened", Err: err}
+	}
+	return nil
 }
 
 // sealerIfAny is the sealer of a configuration, nil where there is no key yet.

@@ -49,7 +49,7 @@ func runScripts(t *testing.T, dir string, variables map[string]string) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exit": exitStatus, "origin": commandOrigin, "same": sameContent, "serve": serveInBackground, "sink": commandSink, "halt": stopServer, "draining": waitForDrain, "free": freeAddresses, "until": untilPrinted, "mode": fileMode,
+			"exit": exitStatus, "origin": commandOrigin, "same": sameContent, "serve": serveInBackground, "sink": commandSink, "halt": stopServer, "draining": waitForDrain, "free": freeAddresses, "until": untilPrinted, "mode": fileMode, "age": ageFiles,
 		},
 		Setup: func(env *testscript.Env) error {
 			for name, value := range variables {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"regexp"
 	"time"
 
@@ -45,6 +46,25 @@ func untilPrinted(ts *testscript.TestScript, neg bool, args []string) {
 		case <-tick.C:
 		case <-deadline:
 			ts.Fatalf("never printed %s: %v", args[0], err)
+		}
+	}
+}
+
+// ageFiles makes files look as if nothing had been done to them for two days:
+// age PATTERN...
+func ageFiles(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: age PATTERN...")
+	}
+	for _, pattern := range args {
+		found, err := filepath.Glob(ts.MkAbs(pattern))
+		ts.Check(err)
+		if len(found) == 0 {
+			ts.Fatalf("nothing is called %s", pattern)
+		}
+		for _, path := range found {
+			at := time.Now().Add(-48 * time.Hour)
+			ts.Check(os.Chtimes(path, at, at))
 		}
 	}
 }

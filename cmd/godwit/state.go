@@ -29,7 +29,7 @@ func newState(a *app) *cobra.Command {
 		`  godwit state export backup.tar --state-store 's3://state/godwit?endpoint=http://127.0.0.1:7070'
   godwit state import backup.tar --state-store dir:///var/lib/godwit/state
   godwit state fsck --state-store dir:///var/lib/godwit/state --file-root /srv/files`,
-		newStateExport(a), newStateImport(a),
+		newStateExport(a), newStateImport(a), newStateFsck(a),
 	)
 }
 

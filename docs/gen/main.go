@@ -83,6 +83,11 @@ These say that a command failed, not that a transfer did, and are in no answer o
 | ` + "`wait.interrupted`" + `, ` + "`client.interrupted`" + ` | the command was interrupted | 130 |
 | ` + "`server.unreachable`" + ` | no server answers, or its certificate is not trusted | 6 |
 | ` + "`server.incompatible`" + ` | what answers is no godwit, or of another version | 6 |
+| ` + "`state.damaged`" + ` | ` + "`godwit state fsck`" + ` found damage, or ` + "`state export`" + ` left damaged records out | 1 |
+| ` + "`state.copy_invalid`" + ` | the file is no whole copy of a state store; nothing was written | 9 |
+| ` + "`state.not_empty`" + ` | a copy is put back into an empty state store only; nothing was written | 5 |
+| ` + "`state.in_use`" + ` | a node runs on the state store, or writes to it while a copy is put back | 5 |
+| ` + "`state.not_found`" + ` | there is no state of a cluster, or only half of one that was being put back | 4 |
 | ` + "`doctor.unsafe`" + ` | ` + "`godwit doctor`" + ` found an error | 1 |
 | ` + "`demo.failed`" + ` | ` + "`godwit demo`" + ` did not show what it should | 1 |
 `

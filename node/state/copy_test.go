@@ -100,7 +100,7 @@ func TestFormerOwnersAreFenced(t *testing.T) {
 	}
 	w := newWorld(t)
 	w.put(kindTransfer, "a", &recordpb.Transfer{Id: "a"})
-	key := keyOf(kindTransfer, "a")
+	key := keyIn(kindTransfer, "a")
 	for k, body := range content(t, w.records) {
 		if _, err := records.Create(t.Context(), k, body); err != nil {
 			t.Fatal(err)
@@ -124,9 +124,9 @@ func TestDamagedRecordsAreLeftOut(t *testing.T) {
 	w.put(kindTransfer, "a", &recordpb.Transfer{Id: "a"})
 	env := envelope([]byte("b"))
 	env.Checksum++
-	w.raw(keyOf(kindTransfer, "b"), marshal(t, env))
+	w.raw(keyIn(kindTransfer, "b"), marshal(t, env))
 	text, summary := export(t, w.records)
-	if len(summary.LeftOut) != 1 || summary.LeftOut[0] != keyOf(kindTransfer, "b") || summary.Records != 2 {
+	if len(summary.LeftOut) != 1 || summary.LeftOut[0] != keyIn(kindTransfer, "b") || summary.Records != 2 {
 		t.Fatalf("%+v", summary)
 	}
 	if err := importInto(t, storagetest.NewMemory(), text, false); err != nil {
@@ -182,7 +182,7 @@ func TestCopiesWithOtherContent(t *testing.T) {
 	good := envelope([]byte{})
 	for name, records := range map[string]map[string][]byte{
 		"no cluster":    {},
-		"a bad record":  {actors.ClusterKey: marshal(t, &recordpb.Cluster{Id: "c1", Shards: actors.Shards}), keyOf(kindTransfer, "a"): []byte("?")},
+		"a bad record":  {actors.ClusterKey: marshal(t, &recordpb.Cluster{Id: "c1", Shards: actors.Shards}), keyIn(kindTransfer, "a"): []byte("?")},
 		"misplaced":     {actors.ClusterKey: marshal(t, &recordpb.Cluster{Id: "c1", Shards: actors.Shards}), "shards/001/t/a": marshal(t, good)},
 		"other shards":  {actors.ClusterKey: marshal(t, &recordpb.Cluster{Id: "c1", Shards: 3})},
 		"other cluster": {actors.ClusterKey: marshal(t, &recordpb.Cluster{Id: "c2", Shards: actors.Shards})},
@@ -221,7 +221,7 @@ func TestImportWantsAnEmptyStore(t *testing.T) {
 	if err := importInto(t, used.records, text, true); err != nil {
 		t.Fatal(err)
 	}
-	if got := content(t, used.records); len(got) != 2 || got[keyOf(kindTransfer, "a")] == nil {
+	if got := content(t, used.records); len(got) != 2 || got[keyIn(kindTransfer, "a")] == nil {
 		t.Errorf("%d records", len(got))
 	}
 }
@@ -270,9 +270,9 @@ func TestInterruptedImports(t *testing.T) {
 	w := newWorld(t)
 	w.put(kindTransfer, "a", &recordpb.Transfer{Id: "a"})
 	text, _ := export(t, w.records)
-	for k := 1; k <= 2; k++ {
-		target := storagetest.NewMemory()
-		if err := importInto(t, failing{target, &k}, text, false); storage.KindOf(err) != storage.ErrDenied {
+	for k := range 2 {
+		target, left := storagetest.NewMemory(), k+1
+		if err := importInto(t, failing{target, &left}, text, false); storage.KindOf(err) != storage.ErrDenied {
 			t.Fatalf("write %d: %v", k, err)
 		}
 		if len(content(t, target)) > 0 {

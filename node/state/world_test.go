@@ -56,11 +56,9 @@ func envelope(body []byte) *recordpb.Envelope {
 	}
 }
 
-func keyOf(kind, id string) string { return actors.ShardFolder(id) + kind + "/" + id }
-
 func (w *world) put(kind, id string, m proto.Message) {
 	w.t.Helper()
-	w.raw(keyOf(kind, id), marshal(w.t, envelope(marshal(w.t, m))))
+	w.raw(keyIn(kind, id), marshal(w.t, envelope(marshal(w.t, m))))
 }
 
 func (w *world) lease(node string, released bool) {
@@ -105,7 +103,7 @@ func anyWorld(t testing.TB, r *rand.Rand) *world {
 		if r.IntN(2) == 0 {
 			env.ProtoReflect().SetUnknown(unknown)
 		}
-		w.raw(keyOf(kind, id), marshal(t, env))
+		w.raw(keyIn(kind, id), marshal(t, env))
 	}
 	if r.IntN(2) == 0 {
 		w.raw("later/kind/of.record", []byte("whatever it means"))
