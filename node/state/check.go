@@ -137,7 +137,7 @@ func (c *checker) record(one stored) {
 		c.find(SeverityWarning, one.Key, "this version knows no such record")
 		return
 	}
-	c.links.note(one.Key, at, m)
+	c.links.note(one.Key, m)
 	if t, ok := m.(*recordpb.Transfer); ok {
 		if object, isS3 := strings.CutPrefix(t.GetSpec().GetDestination(), "s3://"); isS3 && t.GetSpec().GetDirection() != string(transfer.Upload) {
 			bucket, _, _ := strings.Cut(object, "/")
@@ -171,7 +171,7 @@ func newLinks() links { return links{there: map[string]bool{}} }
 
 func keyIn(kind, id string) string { return actors.ShardFolder(id) + kind + "/" + id }
 
-func (l *links) note(key string, at place, m proto.Message) {
+func (l *links) note(key string, m proto.Message) {
 	l.there[key] = true
 	needs := func(kind, id, why string) {
 		if id != "" {
@@ -228,7 +228,7 @@ func (c *checker) stillMissing(ctx context.Context, need link) (bool, error) {
 		return false, nil
 	}
 	now := newLinks()
-	now.note(need.from, placeOf(need.from), m)
+	now.note(need.from, m)
 	return slices.Contains(now.need, need), nil
 }
 
