@@ -88,12 +88,44 @@ func s3Env(endpoint string) []string {
 
 // staging is how a scenario is put on.
 type staging struct {
-	nodes  int
-	store  string
+	nodes int
+	store string
+	// driver is where nodes run: "docker", or "" for what the scenario needs.
+	driver string
 	seed   uint64
 	folder string
 	params Params
 	logf   func(string, ...any)
+}
+
+// driver is where a scenario's nodes run.
+func driver(t testing.TB, s Scenario, as staging) Driver {
+	t.Helper()
+	switch {
+	case as.driver == "docker" && s.Network:
+		t.Fatalf("%s holds nodes apart by links, which containers do not have", s.Name)
+	case as.driver == "docker":
+		d, err := NewDocker(t.Context(), as.folder)
+		if errors.Is(err, ErrNoEngine) {
+			t.Skip(err)
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(d.Close)
+		return d
+	case as.driver != "":
+		t.Fatalf("there is no driver %q, there is docker", as.driver)
+	case s.Network:
+		network, err := NewNetwork(t.Context(), as.nodes)
+		if errors.Is(err, ErrNoNetwork) {
+			t.Skip(err)
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(network.Close)
+		return network
+	}
+	return Loopback{}
 }
 
 // stage starts what a scenario needs. Everything ends with the test, and the
@@ -106,7 +138,7 @@ func stage(t testing.TB, s Scenario, as staging) *Cluster {
 	if err := as.params.Check(); err != nil {
 		t.Fatal(err)
 	}
-	if s.Network && as.store != "dir" {
+	if (s.Network || as.driver == "docker") && as.store != "dir" {
 		t.Fatalf("%s needs the store dir: others listen on loopback only", s.Name)
 	}
 	if s.Own {
@@ -126,17 +158,8 @@ func stage(t testing.TB, s Scenario, as staging) *Cluster {
 	if opts.Logf == nil {
 		opts.Logf = t.Logf
 	}
-	listen := "127.0.0.1"
-	if s.Network {
-		network, err := NewNetwork(t.Context(), as.nodes)
-		if errors.Is(err, ErrNoNetwork) {
-			t.Skip(err)
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(network.Close)
-		opts.Driver, listen = network, network.Gateway()
-	}
+	opts.Driver = driver(t, s, as)
+	listen := opts.Driver.Host()
 	if s.Uploads {
 		opts.Fars = fars(t, as.folder)
 	}

@@ -15,6 +15,7 @@ import (
 // asked is the scenario that chaos/cmd/chaos wants to be put on.
 var asked struct {
 	name, store, folder string
+	driver              string
 	nodes               int
 	seed                uint64
 	params              Params
@@ -23,6 +24,7 @@ var asked struct {
 func init() {
 	flag.StringVar(&asked.name, "scenario.scenario", "", "the scenario to put on, for chaos/cmd/chaos")
 	flag.StringVar(&asked.store, "scenario.store", "dir", "dir, mixed or s3")
+	flag.StringVar(&asked.driver, "scenario.driver", "", "docker, or what the scenario needs")
 	flag.StringVar(&asked.folder, "scenario.folder", "", "where nodes work and log")
 	flag.IntVar(&asked.nodes, "scenario.nodes", 3, "how many nodes")
 	flag.Uint64Var(&asked.seed, "scenario.seed", 1, "seed of all decisions")
@@ -117,7 +119,7 @@ func TestAskedScenario(t *testing.T) {
 	defer stop()
 	began := time.Now()
 	r, err := perform(ctx, t, asked.name, staging{
-		nodes: asked.nodes, store: asked.store, seed: asked.seed, folder: asked.folder, params: asked.params,
+		nodes: asked.nodes, store: asked.store, driver: asked.driver, seed: asked.seed, folder: asked.folder, params: asked.params,
 		logf: func(format string, args ...any) {
 			fmt.Fprintf(os.Stderr, "%7.1f s  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 		},
