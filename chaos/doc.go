@@ -21,7 +21,7 @@
 // A node built with the tag "history" appends each attempt to write a record to
 // the file that GODWIT_HISTORY_FILE names, before and after it asks the store.
 // Package [godwit/chaos/history] merges them with what the harness saw, package
-// [godwit/chaos/check] judges them.
+// [godwit/chaos/check] judges them, package [godwit/chaos/timeline] draws them.
 //
 // # Scenarios
 //

@@ -50,7 +50,7 @@ func bytesRight(v *view) Result {
 		}
 	}
 	if judged > 0 {
-		r.Judged = fmt.Sprintf("%d results, %d bytes", judged, read)
+		r.Judged = fmt.Sprintf("%d results, %s", judged, bytesOf(read))
 	}
 	if unread > 0 || judged == 0 {
 		r.Lacks = fmt.Sprintf("a look at the results of %d completed transfers", unread)

@@ -93,3 +93,11 @@ func Judge(h *history.History) []Verdict {
 	}
 	return all
 }
+
+// bytesOf is a count of bytes for a person.
+func bytesOf(n int64) string {
+	if n < mib {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/mib)
+}

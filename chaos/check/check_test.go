@@ -1,6 +1,7 @@
 package check
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -172,4 +173,21 @@ func run(r history.Run) history.Event { return history.Event{Run: &r} }
 // with adds events to others.
 func with(some []history.Event, more ...history.Event) []history.Event {
 	return append(slices.Clip(some), more...)
+}
+
+// TestDocumentSaysTheSame: docs/chaos.md tells the promises in the same words.
+func TestDocumentSaysTheSame(t *testing.T) {
+	text, err := os.ReadFile("../../docs/chaos.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range All {
+		row := "| " + c.ID + " | " + c.Promise + " |"
+		if c.ID == "LIN" {
+			row = "**LIN**: " + strings.ToLower(c.Promise[:1]) + strings.Join(strings.Fields(c.Promise), " ")[1:]
+		}
+		if !strings.Contains(string(text), row) {
+			t.Errorf("docs/chaos.md lacks %q", row)
+		}
+	}
 }

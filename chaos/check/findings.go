@@ -117,7 +117,7 @@ func withinLimits(v *view) Result {
 		samples++
 		resident = max(resident, e.Sample.Resident)
 		if e.Sample.Resident > v.Run.Memory {
-			r.violate(e.At, e.Node, "%d bytes are resident, %d may be", e.Sample.Resident, v.Run.Memory)
+			r.violate(e.At, e.Node, "%s are resident, %s may be", bytesOf(e.Sample.Resident), bytesOf(v.Run.Memory))
 		}
 	}
 	for _, e := range v.Serves {
@@ -131,7 +131,7 @@ func withinLimits(v *view) Result {
 		}
 	}
 	if samples > 0 {
-		r.Judged = fmt.Sprintf("%d samples of memory, at most %d bytes", samples, resident)
+		r.Judged = fmt.Sprintf("%d samples of memory, at most %s", samples, bytesOf(resident))
 	} else {
 		r.Lacks = "samples of memory with a limit"
 	}

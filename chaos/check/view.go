@@ -123,16 +123,8 @@ type tenure struct {
 	phase       string
 }
 
-// since is when it had begun for certain, until when it had ended for certain;
-// 0 is never.
+// since is when it had begun for certain.
 func (t *tenure) since() time.Duration { return t.claim.Until() }
-
-func (t *tenure) until() time.Duration {
-	if t.next == nil {
-		return 0
-	}
-	return t.next.Until()
-}
 
 // tenuresOf are those of a record's life.
 func tenuresOf(key string, l life) []tenure {

@@ -122,10 +122,10 @@ func boundedWaste(v *view) Result {
 		extra += f.extra()
 		moves := v.moves(keys[id])
 		if explained := f.explained(v.Run, moves); f.extra() > explained {
-			r.violate(f.at, id, "%d bytes were fetched more than once; %d faults, %d broken answers, %d pauses, %d generations and %d changes of owner explain %d",
-				f.extra(), f.faults, f.broken, f.pauses, len(f.generations), moves, explained)
+			r.violate(f.at, id, "%s were fetched more than once; %d faults, %d broken answers, %d pauses, %d generations and %d changes of owner explain %s",
+				bytesOf(f.extra()), f.faults, f.broken, f.pauses, len(f.generations), moves, bytesOf(explained))
 		}
 	}
-	r.Judged = fmt.Sprintf("%d transfers, %d bytes served, %d of them more than once", len(all), bytes, extra)
+	r.Judged = fmt.Sprintf("%d transfers, %s served, %s of them more than once", len(all), bytesOf(bytes), bytesOf(extra))
 	return r
 }

@@ -41,6 +41,7 @@ func writersTrials() []trial {
 	sends := created(1, "x")
 	sends.Call.Upload = true
 	there := look(6, "x", history.Look{There: true, Size: 100, Final: true})
+	fetched := history.Event{At: secs(2), Serve: &history.Serve{ID: "x", Status: 206, Bytes: 100}}
 	return []trial{
 		{"S3", "one after the other", Held, chain},
 		{"S3", "as the store saw it", Held, with(stored, refused, kept)},
@@ -57,10 +58,10 @@ func writersTrials() []trial {
 
 		{"S10", "completed", Held, with(chain, shown(5, "x", "COMPLETED"), shown(6, "x", "COMPLETED"))},
 		{"S10", "canceled, and nothing there", Held, []history.Event{canceled, shown(6, "x", "CANCELED"), look(6, "x", history.Look{Final: true})}},
-		{"S10", "an upload that had arrived", Held, []history.Event{sends, canceled, shown(6, "x", "CANCELED"), there}},
+		{"S10", "an upload that had arrived", Held, []history.Event{sends, fetched, canceled, shown(6, "x", "CANCELED"), there}},
 		{"S10", "runs again", Violated, with(chain, wrote(5, "b", 2, 5, "RUNNING"))},
 		{"S10", "completed after it was canceled", Violated, []history.Event{shown(5, "x", "CANCELED"), shown(6, "x", "COMPLETED")}},
-		{"S10", "canceled, and published", Violated, []history.Event{canceled, shown(6, "x", "CANCELED"), there}},
+		{"S10", "canceled, and published", Violated, []history.Event{canceled, fetched, shown(6, "x", "CANCELED"), there}},
 
 		{"S16", "put back and taken up", Held, with(chain, restore, back)},
 		{"S16", "never put back", NotJudged, chain},
