@@ -23,7 +23,7 @@ const (
 	// more.
 	settlePatience = 3 * time.Minute
 	// wholeEvery: one of so many faults is one that wants all nodes.
-	wholeEvery = 12
+	wholeEvery = 16
 	// atATime is how many lasting faults overlap at most.
 	atATime = 2
 )
