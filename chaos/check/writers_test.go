@@ -17,6 +17,8 @@ func writersTrials() []trial {
 		kill(2.5, "a"),
 	}
 	stored := []history.Event{put(1, "a", "", "e1", 1), put(2, "a", "e1", "e2", 1), put(3, "b", "e2", "e3", 2)}
+	gone := put(4, "b", "e3", "", 2)
+	gone.Store.Op, gone.Store.Status = "delete", 204
 	unconditional := put(4, "b", "e3", "e4", 2)
 	unconditional.Store.IfMatch = ""
 	refused := put(4, "a", "e1", "", 1)
@@ -45,6 +47,7 @@ func writersTrials() []trial {
 	return []trial{
 		{"S3", "one after the other", Held, chain},
 		{"S3", "as the store saw it", Held, with(stored, refused, kept)},
+		{"S3", "removed twice, and made again", Held, with(stored, gone, gone, put(5, "c", "", "e5", 1))},
 		{"S3", "two at once", Violated, with(chain, forked)},
 		{"S3", "an epoch falls", Violated, with(chain, wrote(5, "b", 1, 5, "COMPLETED"))},
 		{"S3", "two owners in an epoch", Violated, with(chain, wrote(5, "a", 2, 5, "COMPLETED"))},
