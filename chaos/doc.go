@@ -23,6 +23,22 @@
 // Package [godwit/chaos/history] merges them with what the harness saw, package
 // [godwit/chaos/check] judges them, package [godwit/chaos/timeline] draws them.
 //
+// # The mix
+//
+// [RunMix] has random nemeses, rows of [Nemeses], strike a cluster under a load of
+// all that it does, for as long as it is told to. What happens is recorded in one
+// history (package history) and held against every promise (package check):
+//
+//	go run ./chaos/cmd/chaos -duration 1h -seed 7
+//
+// It uses the API as users do and knows nothing of when a takeover is over: kills
+// do not wait for it. To add a nemesis, write its function beside the others and a
+// row; it decides by dice only, takes the nodes that it strikes in hand, and
+// returns how the fault is made and undone.
+//
+// Where nodes run is a [Driver]: processes on loopback, or in network namespaces,
+// which can be held apart ([Links]).
+//
 // # Scenarios
 //
 // A [Scenario] is a function that strikes a cluster, and a row of [Scenarios].

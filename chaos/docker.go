@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"math/big"
 	"os"
 	"os/exec"
@@ -130,7 +129,7 @@ func (d *Docker) image(ctx context.Context, binary string) (string, error) {
 		return "", fmt.Errorf("pack %s: %w", binary, err)
 	}
 	defer func() { _ = os.RemoveAll(build) }()
-	if err := copyFile(filepath.Join(build, "godwit"), binary); err != nil {
+	if err := copyFile(filepath.Join(build, "godwit"), binary, 0o755); err != nil {
 		return "", fmt.Errorf("pack %s: %w", binary, err)
 	}
 	text := "FROM scratch\nCOPY godwit /godwit\nENTRYPOINT [\"/godwit\"]\n"
@@ -142,20 +141,6 @@ func (d *Docker) image(ctx context.Context, binary string) (string, error) {
 	}
 	d.images[binary] = image
 	return image, nil
-}
-
-func copyFile(to, from string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
 }
 
 // Unplug takes a running node off its network, from the harness too; what it

@@ -22,6 +22,8 @@ const (
 	// settlePatience bounds how long all may take to end once nothing strikes any
 	// more.
 	settlePatience = 3 * time.Minute
+	// wholeEvery: one of so many faults is one that wants all nodes.
+	wholeEvery = 16
 	// atATime is how many lasting faults overlap at most.
 	atATime = 2
 )
@@ -195,7 +197,12 @@ func (m *mix) strikes(ctx context.Context) error {
 			going.Wait()
 			return err
 		}
-		s := m.decide(dice, table)
+		// Some want all nodes, which are seldom free.
+		whole := dice.IntN(wholeEvery) == 0
+		if whole {
+			going.Wait()
+		}
+		s := m.decide(dice, table, whole)
 		if s == nil {
 			continue // nobody is left to be struck
 		}
@@ -206,9 +213,12 @@ func (m *mix) strikes(ctx context.Context) error {
 }
 
 // decide has a random nemesis strike, another one if that cannot now.
-func (m *mix) decide(dice *mathrand.Rand, table []Nemesis) *strike {
-	for range 10 {
+func (m *mix) decide(dice *mathrand.Rand, table []Nemesis, whole bool) *strike {
+	for range 20 {
 		n := choose(dice, table)
+		if n.Whole != whole {
+			continue
+		}
 		if s := n.Strike(m, dice); s != nil {
 			s.kind = n.Kind
 			return s
@@ -234,8 +244,12 @@ func choose(dice *mathrand.Rand, table []Nemesis) Nemesis {
 
 // perform makes a fault, lets it last and undoes it, and records all of it.
 func (m *mix) perform(ctx context.Context, s *strike) {
+	lasting := 1
+	if s.side {
+		lasting = 0
+	}
 	m.mu.Lock()
-	m.active++
+	m.active += lasting
 	m.mu.Unlock()
 	e := history.Event{At: m.rec.Now(), Fault: &history.Fault{Kind: s.kind, Detail: s.detail, Graceful: s.graceful, Afresh: s.afresh}}
 	for _, n := range s.nodes {
@@ -252,6 +266,11 @@ func (m *mix) perform(ctx context.Context, s *strike) {
 	defer cancel()
 	if s.heal != nil {
 		err = errors.Join(err, s.heal(healing))
+	}
+	for _, n := range s.nodes { // something else may have ended it meanwhile
+		if !s.mayEnd && n.process().Ended() {
+			err = errors.Join(err, m.revive(healing, n, false))
+		}
 	}
 	if s.hit != nil {
 		struck = s.hit()
@@ -272,7 +291,7 @@ func (m *mix) perform(ctx context.Context, s *strike) {
 	for _, n := range s.nodes {
 		delete(m.held, n)
 	}
-	m.active--
+	m.active -= lasting
 	if s.victims == nil || len(s.victims) > 0 {
 		m.faults[s.kind]++
 	}

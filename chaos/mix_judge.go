@@ -1,8 +1,10 @@
 package chaos
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"godwit/chaos/check"
 	"godwit/chaos/history"
+	"godwit/chaos/timeline"
 )
 
 // MixReport is what became of a mix.
@@ -57,7 +60,11 @@ func (m *mix) judge() (MixReport, error) {
 		return r, err
 	}
 	r.Events, r.Verdicts = len(h.Events), check.Judge(h)
-	return r, nil
+	page, err := os.Create(r.Page)
+	if err != nil {
+		return r, fmt.Errorf("write the report: %w", err)
+	}
+	return r, errors.Join(timeline.Write(page, h, r.Verdicts), page.Close())
 }
 
 // Violations are all promises that were broken.

@@ -257,13 +257,13 @@ func say[T any](ctx context.Context, l *mixLoad, call history.Call, ask func(con
 			e := history.Event{At: l.m.rec.Now(), Node: n.Name, Life: n.Life()}
 			answer, err := ask(ctx, n)
 			c := call
-			c.Outcome, c.Code = outcomeOfCall(err)
+			c.Outcome, c.Code = outcomeOfCall(call.Op, err)
 			if t, ok := any(answer).(*pb.Transfer); ok && err == nil {
 				c.Status = t.GetStatus().String()
 			}
 			e.End, e.Call = l.m.rec.Now(), &c
 			l.m.rec.Add(e)
-			if c.Outcome != history.Unknown {
+			if c.Outcome != history.Unknown || c.Code == "transfer.not_found" {
 				return answer, err
 			}
 		}
@@ -274,7 +274,7 @@ func say[T any](ctx context.Context, l *mixLoad, call history.Call, ask func(con
 }
 
 // outcomeOfCall tells what is known of a call that ended with this error.
-func outcomeOfCall(err error) (history.Outcome, string) {
+func outcomeOfCall(call string, err error) (history.Outcome, string) {
 	if err == nil {
 		return history.OK, ""
 	}
@@ -282,7 +282,9 @@ func outcomeOfCall(err error) (history.Outcome, string) {
 	if !errors.As(err, &refused) {
 		return history.Unknown, ""
 	}
-	if refused.Retryable || refused.Err != nil || refused.Code == client.CodeInternal {
+	// Who deletes is told so, too, if it was done by a try whose answer was lost.
+	gone := call == "delete" && refused.Code == "transfer.not_found"
+	if gone || refused.Retryable || refused.Err != nil || refused.Code == client.CodeInternal {
 		return history.Unknown, refused.Code
 	}
 	return history.Refused, refused.Code

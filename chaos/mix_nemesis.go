@@ -34,6 +34,8 @@ type Nemesis struct {
 	Needs  need
 	// Weight is how often it is chosen, compared with others.
 	Weight int
+	// Whole tells that it wants all nodes for itself.
+	Whole bool
 	// Strike decides, by dice alone, what is to happen to the nodes that are free
 	// now; nil when that is not possible.
 	Strike func(m *mix, dice *mathrand.Rand) *strike
@@ -50,6 +52,9 @@ type strike struct {
 	begin, heal func(context.Context) error
 	hold        time.Duration
 	graceful    bool
+	// side tells that it is no matter of nodes and their ways, and does not count as
+	// one of those that overlap. mayEnd tells that its nodes need not run after it.
+	side, mayEnd bool
 	// afresh tells that those that were struck begin again; hit says which, where
 	// not all that were open may have been.
 	afresh bool
@@ -163,11 +168,11 @@ func (m *mix) killed() {
 var processNemeses = []Nemesis{
 	{Kind: "kill", About: "kill -9 a node, and start it again", Covers: []string{"N1", "N9"}, Weight: 30, Strike: strikeKill(false)},
 	{Kind: "kill.fresh", About: "the same, with an empty data folder, as on another machine", Covers: []string{"N1", "N6"}, Weight: 6, Strike: strikeKill(true)},
-	{Kind: "kill.all", About: "kill -9 all nodes at once, and start them in random order", Covers: []string{"N2"}, Weight: 5, Strike: strikeKillAll},
+	{Kind: "kill.all", Whole: true, About: "kill -9 all nodes at once, and start them in random order", Covers: []string{"N2"}, Weight: 5, Strike: strikeKillAll},
 	{Kind: "kill.point", About: "a node dies at a step around a write, a part, a publication, or the end of a group", Covers: []string{"N3", "G1"}, Weight: 16, Strike: strikePoint},
 	{Kind: "stop", About: "stop a process for 1 s to 20 s, and let it go on", Covers: []string{"N4", "M11", "G2"}, Weight: 10, Strike: strikeStop},
 	{Kind: "restart", About: "end a node in good order, and start it again", Covers: []string{"N12"}, Weight: 4, Strike: strikeRestart},
-	{Kind: "restart.rolling", About: "the same for all nodes, one after the other", Covers: []string{"N13"}, Needs: needMany, Weight: 2, Strike: strikeRolling},
+	{Kind: "restart.rolling", Whole: true, About: "the same for all nodes, one after the other", Covers: []string{"N13"}, Needs: needMany, Weight: 2, Strike: strikeRolling},
 	{Kind: "drain", About: "drain a node by command, and take it back", Covers: []string{"N12"}, Needs: needMany, Weight: 3, Strike: strikeOperate("drain")},
 	{Kind: "drain.cordon", About: "keep new work off a node for a while", Covers: []string{"N12"}, Needs: needMany, Weight: 2, Strike: strikeOperate("cordon")},
 	{Kind: "join", About: "one more node joins, and leaves again or is killed", Covers: []string{"N14"}, Weight: 3, Strike: strikeJoin},
@@ -232,7 +237,10 @@ func strikeStop(m *mix, dice *mathrand.Rand) *strike {
 			if err := n.Continue(); err != nil {
 				return err
 			}
-			return n.AwaitReady(ctx)
+			if err := n.AwaitReady(ctx); err != nil && !n.process().Ended() {
+				return err
+			}
+			return nil
 		},
 	}
 }
@@ -344,7 +352,7 @@ func strikeJoin(m *mix, dice *mathrand.Rand) *strike {
 	m.guest, m.held[guest] = guest, true
 	m.mu.Unlock()
 	return &strike{
-		nodes: []*Node{guest}, hold: hold,
+		nodes: []*Node{guest}, hold: hold, mayEnd: true,
 		begin: func(ctx context.Context) error { return m.revive(ctx, guest, true) },
 		heal: func(ctx context.Context) error {
 			if leaves {

@@ -15,44 +15,59 @@ import (
 )
 
 // strikePoint has a node die at one of the steps of [node.StorePoints] and
-// [node.Points].
+// [node.Points]. Which one dies is known when it has.
 func strikePoint(m *mix, dice *mathrand.Rand) *strike {
-	points := append(node.StorePoints(), node.Points()...)
-	point := points[dice.IntN(len(points))]
-	patience := seconds(dice, 2, 6)
-	all := m.takeAll() // nobody knows which of them dies
-	if all == nil {
-		return nil
+	points := node.Points()
+	if dice.IntN(4) > 0 { // those that all transfers pass
+		points = node.StorePoints()
 	}
-	s := &strike{nodes: all, detail: "at " + point}
+	point, patience := points[dice.IntN(len(points))], seconds(dice, 2, 6)
+	if !m.c.doomed.CompareAndSwap(false, true) {
+		return nil // one point at a time
+	}
+	s := &strike{detail: "at " + point, side: true, victims: []*Node{}}
 	s.begin = func(ctx context.Context) error {
 		watching, stop := context.WithTimeout(ctx, patience)
 		defer stop()
 		deaths := m.c.deaths(watching)
-		m.c.doomed.Store(true)
 		if err := os.WriteFile(m.c.failpointFile(), []byte(point), 0o600); err != nil {
 			return fmt.Errorf("set a failpoint: %w", err)
 		}
-		select {
-		case <-deaths:
-		case <-watching.Done():
+		for len(s.victims) == 0 && watching.Err() == nil {
+			select {
+			case d := <-deaths:
+				s.claim(m, d.node)
+			case <-watching.Done():
+			}
 		}
 		_ = os.Remove(m.c.failpointFile()) // it is gone if a node died
-		// One that has just taken the file away is about to die.
-		return idle(context.WithoutCancel(ctx), 5*glance)
+		// One that has just taken the file away is about to die, and its end to be
+		// noticed.
+		_ = idle(ctx, time.Second)
+		return nil
 	}
 	s.heal = func(ctx context.Context) error {
 		m.c.doomed.Store(false)
-		s.victims = []*Node{}
-		for _, n := range all {
-			if n.process().Ended() {
-				m.killed()
-				s.victims = append(s.victims, n)
+		for _, n := range m.c.Nodes() {
+			if n != m.guest && len(s.victims) == 0 && n.process().Ended() {
+				s.claim(m, n)
 			}
 		}
-		return m.c.each(ctx, s.victims, func(n *Node, ctx context.Context) error { return m.revive(ctx, n, false) })
+		return nil // who has died is started again
 	}
 	return s
+}
+
+// claim takes a node in hand that has died, if no other fault has it.
+func (s *strike) claim(m *mix, n *Node) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.held[n] {
+		return
+	}
+	m.held[n] = true
+	m.kills++
+	s.nodes, s.victims = []*Node{n}, []*Node{n}
 }
 
 // linkNemeses strike what is between nodes, and between them and the store.
@@ -60,7 +75,7 @@ var linkNemeses = []Nemesis{
 	{Kind: "cut.full", About: "cut a node, or half of them, off from all others", Covers: []string{"M1", "M5", "M12"}, Needs: needLinks | needMany, Weight: 6, Strike: strikeCut(false)},
 	{Kind: "cut.oneway", About: "make the others deaf to a node, which hears them", Covers: []string{"M2"}, Needs: needLinks | needMany, Weight: 4, Strike: strikeCut(true)},
 	{Kind: "cut.partial", About: "cut two nodes off from each other while all others see both", Covers: []string{"M3"}, Needs: needLinks | needMany, Weight: 4, Strike: strikePartial},
-	{Kind: "cut.swizzle", About: "cut all links, one by one, and heal them in random order", Covers: []string{"M8"}, Needs: needLinks | needMany, Weight: 2, Strike: strikeSwizzle},
+	{Kind: "cut.swizzle", Whole: true, About: "cut all links, one by one, and heal them in random order", Covers: []string{"M8"}, Needs: needLinks | needMany, Weight: 2, Strike: strikeSwizzle},
 	{Kind: "cut.store", About: "cut a node off from the store: nothing passes, or connections are refused", Covers: []string{"M4", "ST2"}, Needs: needObjects, Weight: 6, Strike: strikeStoreCut},
 	{Kind: "cut.deaf", About: "make a node deaf to the store: what it asks for is done, and it never hears of it", Covers: []string{"M4", "ST3"}, Needs: needLinks | needObjects, Weight: 3, Strike: strikeDeaf},
 	{Kind: "link.lossy", About: "lose 1, 5, 20 or 50 percent of what arrives at a node", Covers: []string{"M6"}, Needs: needLinks, Weight: 5, Strike: strikeLossy},
@@ -348,7 +363,7 @@ func strikeOrigin(f originFault) func(*mix, *mathrand.Rand) *strike {
 		}
 		var hits []string
 		return &strike{
-			hold: hold, detail: fmt.Sprintf("one of %d answers for %.1f s", every, hold.Seconds()),
+			side: true, hold: hold, detail: fmt.Sprintf("one of %d answers for %.1f s", every, hold.Seconds()),
 			afresh: once[f],
 			begin:  func(context.Context) error { m.origin.set(f, every); return nil },
 			heal: func(context.Context) error {
@@ -367,7 +382,7 @@ func strikeFar(m *mix, dice *mathrand.Rand) *strike {
 	kind, at := []endpointtest.SinkFaultKind{endpointtest.FaultCut, endpointtest.FaultLost}[dice.IntN(2)], dice.Int64N(2*mib)
 	times, hold := 1+dice.IntN(4), seconds(dice, 2, 8)
 	return &strike{
-		hold: hold, detail: fmt.Sprintf("%d requests", times),
+		side: true, hold: hold, detail: fmt.Sprintf("%d requests", times),
 		begin: func(context.Context) error {
 			m.far.Fault(endpointtest.SinkFault{Kind: kind, Method: "PUT", At: at, Times: times})
 			return nil
@@ -380,7 +395,7 @@ func strikeHooks(fault string) func(*mix, *mathrand.Rand) *strike {
 	return func(m *mix, dice *mathrand.Rand) *strike {
 		every, hold := 1+dice.IntN(2), seconds(dice, 3, 12)
 		return &strike{
-			hold: hold, detail: fmt.Sprintf("one of %d for %.1f s", every, hold.Seconds()),
+			side: true, hold: hold, detail: fmt.Sprintf("one of %d for %.1f s", every, hold.Seconds()),
 			begin: func(context.Context) error { m.hooks.set(fault, every); return nil },
 			heal:  func(context.Context) error { m.hooks.set("", 1); return nil },
 			hit:   func() []string { return nil },

@@ -96,8 +96,12 @@ func shownTransfer(t *pb.Transfer) history.Transfer {
 // fill. A while later it looks once more and forgets the transfer.
 func (l *mixLoad) finish(ctx context.Context, j *mixJob, shown history.Transfer) {
 	shown.Final = true
-	look := l.lookAt(j, true)
-	l.m.rec.Add(history.Event{Look: &look})
+	var look history.Look
+	// What a far side has taken of an upload, a cancel does not take back.
+	if j.purpose != mixUpload || shown.Status == pb.Transfer_COMPLETED.String() {
+		look = l.lookAt(j, true)
+		l.m.rec.Add(history.Event{Look: &look})
+	}
 	l.m.rec.Add(history.Event{Transfer: &shown})
 	if look.There && look.Wrong == "" {
 		if err := l.remove(j); err != nil {
@@ -154,6 +158,9 @@ func (l *mixLoad) belongs(j *mixJob) bool {
 
 // lookAgain looks for a result that must not be there any more.
 func (l *mixLoad) lookAgain(j *mixJob) {
+	if j.purpose == mixUpload {
+		return // a request that was thought lost may be carried out late
+	}
 	if look := l.lookAt(j, false); look.There {
 		look.Wrong = "it is there again after it was removed"
 		l.m.rec.Add(history.Event{Look: &look})

@@ -212,7 +212,10 @@ func (n *Node) stop(sig syscall.Signal, paused bool) error {
 		return fmt.Errorf("%s never ran", n.Name)
 	}
 	n.paused = paused
-	return n.proc.Signal(sig)
+	if err := n.proc.Signal(sig); err != nil && !n.proc.Ended() {
+		return fmt.Errorf("signal %s: %w", n.Name, err)
+	}
+	return nil
 }
 
 // Terminate asks it to drain and end, and returns its exit code.

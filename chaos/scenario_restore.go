@@ -39,7 +39,7 @@ func runRestore(ctx context.Context, c *Cluster, p Params) (Report, error) {
 		if _, err := c.Victim(ctx); err != nil { // only to wait until something runs
 			return err
 		}
-		if err := copyFile(backup, log); err != nil {
+		if err := copyFile(backup, log, 0o600); err != nil {
 			return err
 		}
 		ended, err := c.someEnd(ctx)
@@ -66,7 +66,7 @@ func runRestore(ctx context.Context, c *Cluster, p Params) (Report, error) {
 		if err := c.setAside(i + 1); err != nil {
 			return err
 		}
-		if err := errors.Join(copyFile(log, backup), os.Remove(filepath.Join(folder, stateLock))); err != nil {
+		if err := errors.Join(copyFile(log, backup, 0o600), os.Remove(filepath.Join(folder, stateLock))); err != nil {
 			return err
 		}
 		// What was fetched since the backup is fetched once more.
@@ -175,13 +175,13 @@ func (c *Cluster) setAside(number int) error {
 
 // copyFile puts a copy of a file in the place of another, as cp does: a program
 // that has the other one open sees it change.
-func copyFile(to, from string) error {
+func copyFile(to, from string, mode fs.FileMode) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return fmt.Errorf("copy: %w", err)
 	}
 	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode)
 	if err != nil {
 		return fmt.Errorf("copy: %w", err)
 	}
@@ -207,7 +207,7 @@ func runRestoreLive(ctx context.Context, c *Cluster, p Params) (Report, error) {
 		if err != nil {
 			return err
 		}
-		if err := copyFile(backup, log); err != nil {
+		if err := copyFile(backup, log, 0o600); err != nil {
 			return err
 		}
 		if err := idle(ctx, time.Second+p.Pauses[i%len(p.Pauses)]); err != nil {
@@ -216,12 +216,12 @@ func runRestoreLive(ctx context.Context, c *Cluster, p Params) (Report, error) {
 		rename := i%2 == 1
 		c.Logf("restore %d: an older copy is put in place while %s runs %d transfers; under a new inode %v", i+1, v.Name, len(v.Ran), rename)
 		if rename {
-			if err := copyFile(log+".old", backup); err != nil {
+			if err := copyFile(log+".old", backup, 0o600); err != nil {
 				return err
 			}
 			err = os.Rename(log+".old", log)
 		} else {
-			err = copyFile(log, backup)
+			err = copyFile(log, backup, 0o600)
 		}
 		if err != nil {
 			return fmt.Errorf("restore: %w", err)

@@ -47,8 +47,8 @@ func (v *view) acceptedTransfers() map[string]*accepted {
 		c := e.Call
 		switch a := all[c.ID]; {
 		case a == nil:
-		case c.Op == "delete" && c.Outcome != history.Refused:
-			a.deleted = true
+		case c.Op == "delete":
+			a.deleted = true // one that is refused may follow one that was not answered
 		case c.Op == "cancel" && c.Outcome != history.Refused:
 			a.canceled = true
 		case c.Code == "transfer.not_found" && e.At >= a.at && !a.deleted:

@@ -6,6 +6,8 @@ func acceptedTrials() []trial {
 	done := []history.Event{created(1, "x"), shown(3, "x", "COMPLETED")}
 	refused := call(5, "get", "x", 0)
 	refused.Call.Outcome, refused.Call.Code = history.Refused, "transfer.not_found"
+	again := call(4, "delete", "x", 0)
+	again.Call.Outcome, again.Call.Code = history.Refused, "transfer.not_found"
 	nameless := call(5, "get", "y", 0)
 	nameless.Call.Outcome = history.Refused
 	doomed := created(1, "d")
@@ -22,6 +24,7 @@ func acceptedTrials() []trial {
 		{"S1", "seen to the end", Held, done},
 		{"S1", "still running", Held, []history.Event{created(1, "x"), shown(3, "x", "RUNNING"), call(4, "cancel", "x", 0)}},
 		{"S1", "deleted by its user", Held, with(done, call(4, "delete", "x", 0), refused)},
+		{"S1", "deleted twice by its user", Held, with(done, again)},
 		{"S1", "nobody knows whether it was accepted", Held, with(done, unknown)},
 		{"S1", "never seen", Violated, with(done, created(2, "y"))},
 		{"S1", "the API denies it", Violated, with(done, refused)},

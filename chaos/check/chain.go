@@ -110,18 +110,40 @@ func (c *chain) next(version string) (*history.Event, string) {
 }
 
 // leftBy finds the version that an undecided write must have left, if any: one
-// of unknown origin whose replacement came right after it. Whether a deletion
-// happened that nobody followed does not matter.
+// of unknown origin whose replacement may have come right after it, and of
+// several the one that was replaced first. Whether a deletion happened that
+// nobody followed does not matter.
 func (c *chain) leftBy(w *history.Event) (string, bool) {
 	if w.Write.Op == "delete" {
 		return absent, false
 	}
+	found := absent
 	for _, version := range slices.Sorted(maps.Keys(c.orphans)) {
 		after := c.orphans[version]
-		if after != w && (after.Write.Sequence == w.Write.Sequence+1 || after.Write.Sequence == 0 || w.Write.Sequence == 0) {
-			delete(c.orphans, version)
-			return version, true
+		if after == w || !follows(w.Write, after.Write) {
+			continue
+		}
+		if found == absent || sooner(w, after, c.orphans[found]) {
+			found = version
 		}
 	}
-	return absent, false
+	delete(c.orphans, found)
+	return found, found != absent
+}
+
+// follows tells whether a write may have replaced another one, by what is in
+// them: each write counts one further, and so does each change of owner.
+func follows(before, after *history.Write) bool {
+	if before.Sequence == 0 || after.Sequence == 0 {
+		return true // not every record counts
+	}
+	return after.Sequence == before.Sequence+1 && (after.Epoch == before.Epoch || after.Epoch == before.Epoch+1)
+}
+
+// sooner tells which of two came first after a write.
+func sooner(w, a, b *history.Event) bool {
+	if (a.At < w.At) != (b.At < w.At) {
+		return b.At < w.At // what was before it cannot follow it, if clocks agree
+	}
+	return a.At < b.At
 }

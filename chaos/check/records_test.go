@@ -26,7 +26,7 @@ func forge(rows []forged) []*history.Event {
 		if f.outcome == "" {
 			f.outcome = history.OK
 		}
-		if f.sequence == 0 && f.op != "delete" {
+		if f.sequence == 0 && f.epoch > 0 && f.op != "delete" {
 			f.sequence = uint64(i + 1)
 		}
 		writes = append(writes, &history.Event{At: time.Duration(i), Node: f.by, Write: &history.Write{
@@ -66,6 +66,21 @@ func TestCheckWrites(t *testing.T) {
 			{op: "cas", old: "v1", epoch: 2, by: "B", phase: "RUNNING", outcome: history.Begun},
 			{op: "cas", old: "v2", epoch: 3, by: "C", phase: "RUNNING", outcome: history.Begun},
 			{op: "cas", old: "v3", new: "v4", epoch: 4, by: "A", phase: "RUNNING"},
+		}, nil},
+		{"killed in two claims of one version", []forged{
+			made,
+			{op: "cas", old: "v1", epoch: 1, by: "A", phase: "PAUSED", outcome: history.Begun, sequence: 2},
+			{op: "cas", old: "v1", epoch: 2, by: "B", phase: "RUNNING", outcome: history.Begun, sequence: 2},
+			{op: "cas", old: "v2", new: "v3", epoch: 3, by: "C", phase: "RUNNING", sequence: 3},
+		}, nil},
+		{"killed three times in records that count nothing", []forged{
+			{op: "create", new: "v1"},
+			{op: "cas", old: "v1", outcome: history.Begun},
+			{op: "cas", old: "z2", new: "v3"},
+			{op: "cas", old: "v3", outcome: history.Begun},
+			{op: "cas", old: "y4", new: "v5"},
+			{op: "cas", old: "v5", outcome: history.Begun},
+			{op: "cas", old: "x6", new: "v7"},
 		}, nil},
 		{"killed while creating", []forged{
 			{op: "create", epoch: 1, by: "A", phase: "QUEUED", outcome: history.Begun},

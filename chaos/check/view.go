@@ -95,6 +95,8 @@ func storeWrites(stores []*history.Event) []*history.Event {
 			w.Op = "create"
 		}
 		switch {
+		case s.Status/100 == 2 && s.Op == "delete":
+			w.Outcome = history.Unknown // the same is answered when there was nothing
 		case s.Status/100 == 2:
 			w.Outcome = history.OK
 		case s.Status != 0:

@@ -105,8 +105,12 @@ func terminalStays(v *view) Result {
 		}
 	}
 	canceled := v.canceled()
+	served := map[string]bool{}
+	for _, e := range v.Serves {
+		served[e.Serve.ID] = true
+	}
 	for _, e := range v.Looks {
-		if at, ok := canceled[e.Look.ID]; ok && e.Look.Final && e.Look.There {
+		if at, ok := canceled[e.Look.ID]; ok && served[e.Look.ID] && e.Look.Final && e.Look.There {
 			r.violate(e.At, e.Look.ID, "it was canceled at %.3f s, and its result is there", at.Seconds())
 		}
 	}

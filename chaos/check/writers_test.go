@@ -17,6 +17,8 @@ func writersTrials() []trial {
 		kill(2.5, "a"),
 	}
 	stored := []history.Event{put(1, "a", "", "e1", 1), put(2, "a", "e1", "e2", 1), put(3, "b", "e2", "e3", 2)}
+	gone := put(4, "b", "e3", "", 2)
+	gone.Store.Op, gone.Store.Status = "delete", 204
 	unconditional := put(4, "b", "e3", "e4", 2)
 	unconditional.Store.IfMatch = ""
 	refused := put(4, "a", "e1", "", 1)
@@ -41,9 +43,11 @@ func writersTrials() []trial {
 	sends := created(1, "x")
 	sends.Call.Upload = true
 	there := look(6, "x", history.Look{There: true, Size: 100, Final: true})
+	fetched := history.Event{At: secs(2), Serve: &history.Serve{ID: "x", Status: 206, Bytes: 100}}
 	return []trial{
 		{"S3", "one after the other", Held, chain},
 		{"S3", "as the store saw it", Held, with(stored, refused, kept)},
+		{"S3", "removed twice, and made again", Held, with(stored, gone, gone, put(5, "c", "", "e5", 1))},
 		{"S3", "two at once", Violated, with(chain, forked)},
 		{"S3", "an epoch falls", Violated, with(chain, wrote(5, "b", 1, 5, "COMPLETED"))},
 		{"S3", "two owners in an epoch", Violated, with(chain, wrote(5, "a", 2, 5, "COMPLETED"))},
@@ -57,10 +61,10 @@ func writersTrials() []trial {
 
 		{"S10", "completed", Held, with(chain, shown(5, "x", "COMPLETED"), shown(6, "x", "COMPLETED"))},
 		{"S10", "canceled, and nothing there", Held, []history.Event{canceled, shown(6, "x", "CANCELED"), look(6, "x", history.Look{Final: true})}},
-		{"S10", "an upload that had arrived", Held, []history.Event{sends, canceled, shown(6, "x", "CANCELED"), there}},
+		{"S10", "an upload that had arrived", Held, []history.Event{sends, fetched, canceled, shown(6, "x", "CANCELED"), there}},
 		{"S10", "runs again", Violated, with(chain, wrote(5, "b", 2, 5, "RUNNING"))},
 		{"S10", "completed after it was canceled", Violated, []history.Event{shown(5, "x", "CANCELED"), shown(6, "x", "COMPLETED")}},
-		{"S10", "canceled, and published", Violated, []history.Event{canceled, shown(6, "x", "CANCELED"), there}},
+		{"S10", "canceled, and published", Violated, []history.Event{canceled, fetched, shown(6, "x", "CANCELED"), there}},
 
 		{"S16", "put back and taken up", Held, with(chain, restore, back)},
 		{"S16", "never put back", NotJudged, chain},

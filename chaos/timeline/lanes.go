@@ -12,8 +12,10 @@ import (
 
 // lane is a strip of the picture.
 type lane struct {
-	Name   string
-	Y, H   float64
+	Name string
+	Y, H float64
+	// Top is where faults begin, below the lives if there are any.
+	Top    float64
 	Lives  []box
 	Faults []box
 	Bars   []bar
@@ -43,7 +45,7 @@ var classes = []class{
 	{"net", "network", []string{"cut", "partition", "link", "net", "mild", "slow", "loss", "swizzle", "udp", "tcp"}},
 	{"store", "state and result store", []string{"store", "s3"}},
 	{"origin", "origins", []string{"origin"}},
-	{"receiver", "receivers", []string{"receiver", "hook", "sink"}},
+	{"receiver", "receivers and far sides", []string{"receiver", "hook", "sink", "far"}},
 	{"clock", "clocks", []string{"clock", "time"}},
 	{"res", "disk, memory, files, processor", []string{"disk", "memory", "files", "fd", "cpu", "fsync", "limit"}},
 	{"plan", "drained, joined, restarted, upgraded", []string{"drain", "join", "leave", "restart", "upgrade", "roll", "scale"}},
@@ -167,7 +169,7 @@ func served(h *history.History, s scale) (lane, bool) {
 
 // nodeLane is a node: its lives, and the faults that struck it.
 func nodeLane(h *history.History, s scale, node string) lane {
-	l := lane{Name: node, H: nodeHeight}
+	l := lane{Name: node, H: nodeHeight, Top: nodeHeight / 2}
 	var lives, faults []piece
 	for _, life := range h.Lives(node) {
 		end := fmt.Sprintf("until the end of the run, %s", clock(life.End))
@@ -210,7 +212,7 @@ func sideLane(h *history.History, s scale, name, class string) (lane, bool) {
 			faults = append(faults, piece{e.At, e.Until(), c, said(e)})
 		}
 	}
-	return lane{Name: name, H: eventHeight, Faults: s.boxes(faults)}, len(faults) > 0
+	return lane{Name: name, H: eventHeight, Top: 6, Faults: s.boxes(faults)}, len(faults) > 0
 }
 
 // takeoverLane are changes of owner, the higher the longer they took.
@@ -254,5 +256,5 @@ func deliveryLane(h *history.History, s scale) (lane, bool) {
 		}
 		pieces = append(pieces, piece{e.At, e.At, class, fmt.Sprintf("%s of %s at %s, attempt %d: %s", d.Webhook, d.Group, clock(e.At), d.Attempt, d.Reply)})
 	}
-	return lane{Name: "deliveries", H: eventHeight, Faults: s.boxes(pieces)}, len(pieces) > 0
+	return lane{Name: "deliveries", H: eventHeight, Top: 6, Faults: s.boxes(pieces)}, len(pieces) > 0
 }

@@ -27,6 +27,7 @@ var files embed.FS
 var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"num":   func(v float64) string { return fmt.Sprintf("%.4g", v) },
 	"half":  func(v float64) float64 { return v / 2 },
+	"neg":   func(v float64) float64 { return -v },
 	"add":   func(a, b float64) float64 { return a + b },
 	"clock": clock,
 }).ParseFS(files, "page.html"))
