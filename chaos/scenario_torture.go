@@ -59,6 +59,10 @@ func runTorture(ctx context.Context, c *Cluster, p Params) (Report, error) {
 	g.Go(func() error {
 		defer close(blows)
 		for _, b := range plan(counts, c.opts.Seed, p.Every) {
+			if p.Duration > 0 && time.Since(began) > p.Duration {
+				t.note("no more runs were begun after %v", p.Duration)
+				return nil
+			}
 			select {
 			case blows <- b:
 			case <-working.Done():
@@ -81,6 +85,12 @@ func runTorture(ctx context.Context, c *Cluster, p Params) (Report, error) {
 	t.end(ctx, victims)
 	t.r.Took = time.Since(began)
 	return t.r, err
+}
+
+func (t *torture) note(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.r.Note(format, args...)
 }
 
 // victims starts so many nodes. They wait most of the time, for the second

@@ -80,7 +80,7 @@ func (g *gate) accept(l net.Listener) {
 		select {
 		case g.incoming <- c:
 		case <-g.closed:
-			c.Close()
+			_ = c.Close() // nobody is left
 		}
 	}
 }

@@ -136,11 +136,11 @@ func (p *Proxy) ListenOn(node, host string) (string, error) {
 type Cut string
 
 const (
-	// Open: nothing.
+	// Open lets them be.
 	Open Cut = "open"
-	// Refused: they are reset, and new ones are refused.
+	// Refused resets them and refuses new ones.
 	Refused Cut = "refused"
-	// Silent: nothing passes, either way, and nobody is told. What was on its way
+	// Silent lets nothing pass, either way, and tells nobody. What was on its way
 	// arrives when it is open again, as after a cut of a wire. Connections can be
 	// made, though, which nobody answers on.
 	Silent Cut = "silent"

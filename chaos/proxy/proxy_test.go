@@ -114,10 +114,9 @@ func wantKind(t *testing.T, err error, kind storage.Kind) {
 
 func envelope(t *testing.T, sequence uint64) []byte {
 	t.Helper()
-	content := []byte("content")
 	body, err := proto.Marshal(&recordv1.Envelope{
-		Format: 1, Epoch: 3, Sequence: sequence, Owner: &recordv1.Owner{Node: "n1", Incarnation: "i1"},
-		Checksum: xxhash.Sum64(content), Body: content,
+		Epoch: 3, Sequence: sequence, Owner: &recordv1.Owner{Node: "n1", Incarnation: "i1"}, Body: []byte("content"),
+		Format: 1, Checksum: xxhash.Sum64String("content"),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -19,32 +19,32 @@ const (
 type Action string
 
 const (
-	// Pass: nothing, but Delay and Rate.
+	// Pass does nothing to it, but see Delay and Rate.
 	Pass Action = ""
-	// Refuse: answered with Status and Code, without asking the server, or, if
+	// Refuse answers with Status and Code, without asking the server, or, if
 	// After, when it has done it. A Status of 200 comes with an error in the body,
 	// as that of CompleteMultipartUpload may.
 	Refuse Action = "refuse"
-	// Lose: done, and the connection is closed without an answer. With a Delay the
-	// answer is held for that long first.
+	// Lose has it done, and closes the connection without an answer. With a Delay
+	// the answer is held for that long first.
 	Lose Action = "lose"
-	// Drop: not done, and the connection is closed without an answer.
+	// Drop closes the connection without asking the server.
 	Drop Action = "drop"
-	// Hang: neither done nor answered, or, if After, done and not answered, until
-	// the client has given up.
+	// Hang neither has it done nor answers, or, if After, has it done and does not
+	// answer, until the client has given up.
 	Hang Action = "hang"
-	// Truncate: done, and the answer ends in the middle of its body. One without a
-	// body is lost.
+	// Truncate has it done, and ends the answer in the middle of its body. One
+	// without a body is lost.
 	Truncate Action = "truncate"
-	// Duplicate: done and answered. A copy of a PUT is kept, and is sent again as
-	// soon as somebody else has written that key.
+	// Duplicate has it done and answers. It keeps a copy of a PUT, and sends it
+	// again as soon as somebody else has written that key.
 	Duplicate Action = "duplicate"
-	// Expire: a multipart upload is aborted behind the client's back before the
-	// call is forwarded.
+	// Expire aborts a multipart upload behind the client's back before the call is
+	// forwarded.
 	Expire Action = "expire"
-	// Corrupt: one byte of a record is another one when it is read.
+	// Corrupt changes one byte of a record that is read.
 	Corrupt Action = "corrupt"
-	// Stale: a record is told as it was before its last change, if that was seen.
+	// Stale tells a record as it was before its last change, if that was seen.
 	Stale Action = "stale"
 )
 
