@@ -49,8 +49,10 @@ func nodesTrials() []trial {
 		{"L8", "in time", Held, with(drained, ended(15, 0))},
 		{"L8", "by command", Held, with(drained, command)},
 		{"L8", "late, where nobody counts", Held, with(drained, ended(45, 0))},
+		{"L8", "only kept from new work", NotJudged, drained},
+		{"L8", "with another fault in its way", NotJudged, with(drained, ended(50, -1), kill(12, "b"), step(12, "b", history.StepEnd))},
 		{"L8", "late", Violated, with(drained, strict, ended(45, 0))},
 		{"L8", "with an error", Violated, with(drained, ended(15, 1))},
-		{"L8", "never", Violated, drained},
+		{"L8", "never, until it was killed", Violated, with(drained, ended(55, -1))},
 	}
 }

@@ -87,8 +87,12 @@ func nothingStuck(v *view) Result {
 			last[t.ID] = e
 		}
 	}
-	if len(last) == 0 {
+	quiet := history.Quiet(0, v.End(), disturbed)
+	switch {
+	case len(last) == 0:
 		return Result{Lacks: "what the API shows of transfers"}
+	case quiet <= bound:
+		return Result{Lacks: fmt.Sprintf("more than %.0f s that no fault disturbs", bound.Seconds())}
 	}
 	var r Result
 	var longest time.Duration
@@ -99,7 +103,7 @@ func nothingStuck(v *view) Result {
 			r.violate(e.At, id, "%s, %d bytes, and nothing moved for %.0f s that nothing disturbed", e.Transfer.Status, e.Transfer.Done, worst[id].Seconds())
 		}
 	}
-	r.Judged = fmt.Sprintf("%d transfers, the longest stand %.0f s", len(last), longest.Seconds())
+	r.Judged = fmt.Sprintf("%d transfers in %.0f s that no fault disturbed, the longest stand %.0f s", len(last), quiet.Seconds(), longest.Seconds())
 	return r
 }
 

@@ -25,6 +25,7 @@ func progressTrials() []trial {
 		{"L5", "moves", Held, []history.Event{shows(1, 5), shows(100, 6), shows(200, 7), end}},
 		{"L5", "waits", Held, []history.Event{waits, shows(400, 5), end}},
 		{"L5", "a long fault", Held, []history.Event{shows(1, 5), fault(2, 500, history.Fault{Kind: "store.unavailable"}), shows(550, 5), end}},
+		{"L5", "one fault after the other", NotJudged, []history.Event{shows(1, 5), fault(2, 500, history.Fault{Kind: "stop"}), shows(400, 5)}},
 		{"L5", "stands", Violated, []history.Event{shows(1, 5), shows(100, 5), shows(190, 5), end}},
 		{"L5", "stood, and moved at last", Violated, []history.Event{shows(1, 5), shows(190, 6), end}},
 		{"L5", "stands for a minute, where that counts", Violated, []history.Event{run(history.Run{Strict: true}), shows(1, 5), shows(70, 5), end}},

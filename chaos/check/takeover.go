@@ -27,6 +27,9 @@ func takeoverBound(run history.Run) time.Duration {
 type takeover struct {
 	key, from, to string
 	fault         *history.Event
+	// struck is when the fault had its effect: a process that is to die at some
+	// step dies when it gets there.
+	struck time.Duration
 	// at is when the new owner's claim was accepted, 0 for never.
 	at time.Duration
 	// alone tells that no other fault came in between and that others could take
@@ -34,7 +37,7 @@ type takeover struct {
 	alone bool
 }
 
-func (t *takeover) took() time.Duration { return t.at - t.fault.At }
+func (t *takeover) took() time.Duration { return t.at - t.struck }
 
 // takeovers are those of transfers that were running.
 func (v *view) takeovers() []takeover {
@@ -63,8 +66,8 @@ func (v *view) takeover(t *tenure) (takeover, bool) {
 	}
 	var by *history.Event // the last that can have ended it
 	for _, e := range v.Struck(t.node) {
-		switch f := e.Fault; {
-		case e.At < t.since() || e.At > end || f.Graceful || !slices.Contains(f.Nodes, t.node):
+		switch f, at := e.Fault, v.struckAt(e, t.node); {
+		case at < t.since() || at > end || f.Graceful || !slices.Contains(f.Nodes, t.node):
 		case f.Is(history.FaultKill),
 			(f.Is(history.FaultStop) || f.Is(history.FaultCut)) && t.next != nil && end <= e.Until()+recovery && (by == nil || !by.Fault.Is(history.FaultKill)):
 			by = e
@@ -73,17 +76,27 @@ func (v *view) takeover(t *tenure) (takeover, bool) {
 	if by == nil {
 		return takeover{}, false
 	}
-	found := takeover{key: t.key, from: t.node, fault: by, alone: len(by.Fault.Nodes) < len(v.Nodes())}
+	found := takeover{key: t.key, from: t.node, fault: by, struck: v.struckAt(by, t.node), alone: len(by.Fault.Nodes) < len(v.Nodes())}
 	if t.next != nil {
 		found.at, found.to = t.next.Until(), t.next.Write.Owner
 		end = found.at
 	}
 	for _, e := range v.Faults {
-		if e != by && e.At < end && e.Until() > by.At {
+		if e != by && e.At < end && e.Until() > found.struck {
 			found.alone = false
 		}
 	}
 	return found, true
+}
+
+// struckAt is when a fault had its effect on a node.
+func (v *view) struckAt(e *history.Event, node string) time.Duration {
+	for _, l := range v.Lives(node) {
+		if e.Fault.Is(history.FaultKill) && l.Ended && l.End >= e.At && l.End <= e.Until() {
+			return l.End
+		}
+	}
+	return e.At
 }
 
 // takenOver is L3.
@@ -98,8 +111,8 @@ func takenOver(v *view) Result {
 	var worst time.Duration
 	for _, t := range all {
 		if t.at == 0 {
-			if waited := history.Quiet(t.fault.At, v.End(), v.Disturbed(0)); waited > bound {
-				r.violate(t.fault.At, t.key, "%s was struck by %s at %.1f s, and nobody has gone on with it", t.from, t.fault.Fault.Kind, t.fault.At.Seconds())
+			if waited := history.Quiet(t.struck, v.End(), v.Disturbed(0)); waited > bound {
+				r.violate(t.fault.At, t.key, "%s was struck by %s at %.1f s, and nobody has gone on with it", t.from, t.fault.Fault.Kind, t.struck.Seconds())
 			}
 			continue
 		}

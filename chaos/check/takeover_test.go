@@ -7,6 +7,8 @@ func takeoverTrials() []trial {
 	loose := with(lives("a", "b", "c"), wrote(1, "a", 1, 1, "RUNNING"), kill(10, "a"), call(200, "list", "", 0))
 	given := written(9, "a", transferKey, history.Write{Epoch: 1, Sequence: 2, Phase: "RUNNING", Released: true})
 	stopped := with(lives("a", "b"), run(history.Run{Strict: true}), wrote(1, "a", 1, 1, "RUNNING"), fault(10, 100, history.Fault{Kind: "stop.long", Nodes: []string{"a"}}))
+	point := with(lives("a", "b", "c"), run(history.Run{Strict: true, Fenced: true}), wrote(1, "a", 1, 1, "RUNNING"),
+		fault(10, 60, history.Fault{Kind: "kill.point", Nodes: []string{"a"}}), step(40, "a", history.StepEnd), call(200, "list", "", 0))
 	calm := with(lives("a", "b"), wrote(1, "a", 1, 1, "RUNNING"))
 	twice := with(lives("a", "b", "c"), wrote(1, "a", 1, 1, "RUNNING"), fault(0.5, 0.6, history.Fault{Kind: "drain", Nodes: []string{"c"}, Graceful: true}),
 		history.Event{At: secs(0.55), Node: "c", Process: &history.Process{Step: history.StepEnd, Wanted: true}})
@@ -19,6 +21,8 @@ func takeoverTrials() []trial {
 		{"L3", "late beside another fault", Held, with(begin, kill(12, "c"), wrote(60, "b", 2, 2, "RUNNING"))},
 		{"L3", "late, where nobody counts", Held, with(loose, wrote(60, "b", 2, 2, "RUNNING"))},
 		{"L3", "stopped and taken over", Held, with(stopped, wrote(30, "b", 2, 2, "RUNNING"))},
+		{"L3", "died at a later step", Held, with(point, wrote(50, "b", 2, 2, "RUNNING"))},
+		{"L3", "died at a later step, and late", Violated, with(point, wrote(75, "b", 2, 2, "RUNNING"))},
 		{"L3", "late", Violated, with(begin, wrote(41, "b", 2, 2, "RUNNING"))},
 		{"L3", "stopped, and late", Violated, with(stopped, wrote(60, "b", 2, 2, "RUNNING"))},
 		{"L3", "never", Violated, loose},

@@ -101,9 +101,11 @@ const (
 	// FaultMild is a bad link that nobody may take for a death: at most 5 % lost,
 	// at most 200 ms late.
 	FaultMild = "mild"
-	// FaultDrain asks a node to end in good order, FaultJoin adds one.
-	FaultDrain = "drain"
-	FaultJoin  = "join"
+	// FaultDrain asks a node to end, or to give away what it has, in good order;
+	// FaultRestart also starts it again. FaultJoin adds one.
+	FaultDrain   = "drain"
+	FaultRestart = "restart"
+	FaultJoin    = "join"
 	// FaultRestore puts the state store back to what it was before.
 	FaultRestore = "store.restore"
 	// FaultPoison makes records unreadable, those of Struck.
