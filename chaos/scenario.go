@@ -75,10 +75,10 @@ var Scenarios = []Scenario{
 	{Name: "clock", About: "set the clock of a node to another year or hour while it runs transfers, and back", Least: 1, Run: runClock},
 	{Name: "diskfull", About: "fill the disk of results, and that of the state, and make room again", Least: 1, Run: runDiskFull},
 	{Name: "poison", About: "spoil the record of one transfer, in five ways, and kill all nodes", Least: 1, Run: runPoison},
-	{Name: "upgrade", About: "replace node after node by a later version that writes unknown fields, and back", Least: 2, Run: runUpgrade},
+	{Name: "upgrade", About: "replace node after node by a later version that writes unknown fields, and back", Least: 1, Run: runUpgrade},
 	{Name: "restore", About: "put an older copy of the state in place between two lives of all nodes", Least: 1, Run: runRestore},
 	{Name: "restore-live", About: "put an older copy of the state in place while nodes run, and restart them", Least: 1, Run: runRestoreLive},
-	{Name: "fsync", About: "have every call of a node fail or take long that makes writes durable", Least: 2, Run: runFsync},
+	{Name: "fsync", About: "have every call of a node fail or take long that makes writes durable", Least: 1, Run: runFsync},
 	{Name: "limits", About: "run hundreds of transfers with few file descriptors, and with little memory", Least: 1, Contents: limitContents, Run: runLimits},
 	{Name: "bitrot", About: "change bytes of unfinished files while all nodes are dead", Least: 1, Run: runBitrot},
 }

@@ -29,7 +29,7 @@ const (
 
 // limitContents are small: many transfers are to run, not many bytes.
 func limitContents(p Params) []Content {
-	return []Content{{Size: 40_001, Rate: p.Rate}, {Size: 900_007, Rate: p.Rate}, {Size: 5_000_011, Rate: p.Rate}}
+	return []Content{{Size: 40_001, Rate: p.Rate}, {Size: 300_007, Rate: p.Rate}, {Size: 900_001, Rate: p.Rate}}
 }
 
 // runLimits has nodes do with few file descriptors and then with little memory,

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"godwit/client"
+	pb "godwit/protos/godwit/v1"
 )
 
 // stateLog is the file of a state folder that holds all records: a copy of it
@@ -61,7 +62,7 @@ func runRestore(ctx context.Context, c *Cluster, p Params) (Report, error) {
 		if err := g.Wait(); err != nil {
 			return err
 		}
-		before := c.results(ended)
+		before := c.results()
 		c.JudgeHistory(r)
 		if err := c.setAside(i + 1); err != nil {
 			return err
@@ -117,10 +118,10 @@ func (c *Cluster) someEnd(ctx context.Context) ([]string, error) {
 	}
 }
 
-// results are the digests of results.
-func (c *Cluster) results(ids []string) map[string]string {
+// results are the digests of the results that are there.
+func (c *Cluster) results() map[string]string {
 	found := map[string]string{}
-	for _, id := range ids {
+	for id := range c.Jobs() {
 		if sum, _, err := c.digest(id); err == nil {
 			found[id] = sum
 		}
@@ -154,12 +155,32 @@ func (c *Cluster) watchResults(ctx context.Context, before map[string]string, r 
 			}
 		}
 		if open == 0 {
-			return nil
+			return c.foundAgain(now, before, r)
 		}
 		if err := idle(ctx, 10*glance); err != nil {
 			return fmt.Errorf("transfers that were set back do not end: %w", err)
 		}
 	}
+}
+
+// foundAgain forgets transfers that found their own result, of which their record knows
+// nothing any more: nothing is overwritten unless a transfer asks for that.
+func (c *Cluster) foundAgain(now map[string]*pb.Transfer, before map[string]string, r *Report) error {
+	found := 0
+	for id := range before {
+		if now[id].GetError().GetCode() != "dest.exists" {
+			continue
+		}
+		if err := c.opts.Store.Remove(id); err != nil {
+			return fmt.Errorf("remove the result of %s: %w", id, err)
+		}
+		c.mu.Lock()
+		delete(c.jobs, id)
+		c.mu.Unlock()
+		found++
+	}
+	r.Note("%d transfers ran again, found their results and left them as they were (dest.exists)", found)
+	return nil
 }
 
 // setAside begins new histories: the store forgets what is in the old ones.
@@ -229,12 +250,12 @@ func runRestoreLive(ctx context.Context, c *Cluster, p Params) (Report, error) {
 		if err := idle(ctx, 2*time.Second+p.Pauses[i%len(p.Pauses)]); err != nil {
 			return err
 		}
-		return c.afterRestore(ctx, i, p)
+		return c.afterRestore(ctx, i, p, r)
 	})
 }
 
 // afterRestore does what an operator must: restart all nodes.
-func (c *Cluster) afterRestore(ctx context.Context, i int, p Params) error {
+func (c *Cluster) afterRestore(ctx context.Context, i int, p Params, r *Report) error {
 	ended := 0
 	for _, n := range c.Nodes() {
 		if !n.Live() {
@@ -250,5 +271,9 @@ func (c *Cluster) afterRestore(ctx context.Context, i int, p Params) error {
 	for id, j := range c.Jobs() {
 		c.pardon(id, j.Origin.Size/max(p.Waste, 1)+1)
 	}
-	return c.each(ctx, c.Nodes(), (*Node).Start)
+	before := c.results()
+	if err := c.each(ctx, c.Nodes(), (*Node).Start); err != nil {
+		return err
+	}
+	return c.watchResults(ctx, before, r)
 }
