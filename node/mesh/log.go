@@ -25,12 +25,20 @@ func (standardLog) Write(p []byte) (int, error) {
 }
 
 // warnings passes only warnings and errors on: the library reports every
-// connection, and every message to an actor that has just ended.
+// connection, and every message to an actor that has just ended. What it calls an
+// error is a connection that ended when its other side died, which is trouble of
+// the world and no defect: all of it becomes a warning.
 type warnings struct{ slog.Handler }
 
 // Enabled implements slog.Handler.
 func (h warnings) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
+}
+
+// Handle implements slog.Handler.
+func (h warnings) Handle(ctx context.Context, r slog.Record) error {
+	r.Level = min(r.Level, slog.LevelWarn)
+	return h.Handler.Handle(ctx, r)
 }
 
 // WithAttrs implements slog.Handler.

@@ -3,6 +3,7 @@ package mesh
 import (
 	"bytes"
 	"log"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -18,5 +19,16 @@ func TestLibraryPrintsToTheStandardLogger(t *testing.T) {
 	grpclog.Info("something happened")
 	if text := out.String(); !strings.Contains(text, "something is wrong") || strings.Contains(text, "happened") {
 		t.Errorf("printed %q", text)
+	}
+}
+
+// What the library says of its connections is a warning at most.
+func TestLibraryWarns(t *testing.T) {
+	var out bytes.Buffer
+	logger := slog.New(warnings{slog.NewTextHandler(&out, nil)}).With("component", "remote")
+	logger.Error("failed to send")
+	logger.Info("connected")
+	if text := out.String(); !strings.Contains(text, `level=WARN msg="failed to send" component=remote`) || strings.Contains(text, "connected") {
+		t.Errorf("logged %q", text)
 	}
 }
