@@ -36,7 +36,9 @@ type MixOptions struct {
 	// Folder takes everything that is written, the history and the report too.
 	Folder string
 	Nodes  int
-	// Store is "dir", "mixed" (state in a folder, results in S3, too) or "s3".
+	// Store is "dir", "mixed" (state in a folder, results in S3, too), "s3", or
+	// "memory": like s3, but with a server in this process, which takes less of the
+	// machine.
 	Store string
 	// Seed makes the harness decide the same again. What nodes do it does not
 	// decide, and so not which of them run when a decision is due.
@@ -214,9 +216,10 @@ func (m *mix) strikes(ctx context.Context) error {
 
 // decide has a random nemesis strike, another one if that cannot now.
 func (m *mix) decide(dice *mathrand.Rand, table []Nemesis, whole bool) *strike {
-	for range 20 {
+	for i := range 20 {
 		n := choose(dice, table)
-		if n.Whole != whole {
+		// Far sides are always free, and would get the turns of all that are not.
+		if n.Whole != whole || i > 0 && n.Side {
 			continue
 		}
 		if s := n.Strike(m, dice); s != nil {

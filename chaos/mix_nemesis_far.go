@@ -336,17 +336,17 @@ func strikeStore(decide func(*mathrand.Rand) proxy.Rule) func(*mix, *mathrand.Ra
 
 // sideNemeses strike origins, the far side of uploads, and receivers.
 var sideNemeses = []Nemesis{
-	{Kind: "origin.reset", About: "the origin ends connections in the middle of bodies", Covers: []string{"O1", "O14"}, Weight: 4, Strike: strikeOrigin(originReset)},
-	{Kind: "origin.change", About: "the content changes in the middle of a body, and its ETag", Covers: []string{"O2", "O4"}, Weight: 3, Strike: strikeOrigin(originChange)},
-	{Kind: "origin.whole", About: "the origin ignores Range", Covers: []string{"O5"}, Weight: 2, Strike: strikeOrigin(originWhole)},
-	{Kind: "origin.busy", About: "the origin answers 503 with Retry-After", Covers: []string{"O16"}, Weight: 3, Strike: strikeOrigin(originBusy)},
-	{Kind: "origin.wrong", About: "the origin sends another range than it was asked for", Covers: []string{"O6"}, Weight: 2, Strike: strikeOrigin(originWrong)},
-	{Kind: "origin.stall", About: "the origin stops in the middle of bodies", Covers: []string{"O15", "M7"}, Weight: 2, Strike: strikeOrigin(originStall)},
-	{Kind: "origin.gzip", About: "the origin compresses although nobody asked", Covers: []string{"O13"}, Weight: 2, Strike: strikeOrigin(originGzip)},
-	{Kind: "far.cut", About: "the far side of uploads resets connections, or takes everything and resets them", Covers: []string{"U1"}, Weight: 3, Strike: strikeFar},
-	{Kind: "receiver.refused", About: "webhooks are answered with 503", Covers: []string{"G6"}, Weight: 3, Strike: strikeHooks(string(refused))},
-	{Kind: "receiver.dropped", About: "webhooks are taken, and the connection is closed without an answer", Covers: []string{"G7"}, Weight: 3, Strike: strikeHooks(string(dropped))},
-	{Kind: "receiver.slow", About: "webhooks are taken, and answered late", Covers: []string{"G6"}, Weight: 2, Strike: strikeHooks("slow")},
+	{Side: true, Kind: "origin.reset", About: "the origin ends connections in the middle of bodies", Covers: []string{"O1", "O14"}, Weight: 4, Strike: strikeOrigin(originReset)},
+	{Side: true, Kind: "origin.change", About: "the content changes in the middle of a body, and its ETag", Covers: []string{"O2", "O4"}, Weight: 3, Strike: strikeOrigin(originChange)},
+	{Side: true, Kind: "origin.whole", About: "the origin ignores Range", Covers: []string{"O5"}, Weight: 2, Strike: strikeOrigin(originWhole)},
+	{Side: true, Kind: "origin.busy", About: "the origin answers 503 with Retry-After", Covers: []string{"O16"}, Weight: 3, Strike: strikeOrigin(originBusy)},
+	{Side: true, Kind: "origin.wrong", About: "the origin sends another range than it was asked for", Covers: []string{"O6"}, Weight: 2, Strike: strikeOrigin(originWrong)},
+	{Side: true, Kind: "origin.stall", About: "the origin stops in the middle of bodies", Covers: []string{"O15", "M7"}, Weight: 2, Strike: strikeOrigin(originStall)},
+	{Side: true, Kind: "origin.gzip", About: "the origin compresses although nobody asked", Covers: []string{"O13"}, Weight: 2, Strike: strikeOrigin(originGzip)},
+	{Side: true, Kind: "far.cut", About: "the far side of uploads resets connections, or takes everything and resets them", Covers: []string{"U1"}, Weight: 3, Strike: strikeFar},
+	{Side: true, Kind: "receiver.refused", About: "webhooks are answered with 503", Covers: []string{"G6"}, Weight: 3, Strike: strikeHooks(string(refused))},
+	{Side: true, Kind: "receiver.dropped", About: "webhooks are taken, and the connection is closed without an answer", Covers: []string{"G7"}, Weight: 3, Strike: strikeHooks(string(dropped))},
+	{Side: true, Kind: "receiver.slow", About: "webhooks are taken, and answered late", Covers: []string{"G6"}, Weight: 2, Strike: strikeHooks("slow")},
 }
 
 func strikeOrigin(f originFault) func(*mix, *mathrand.Rand) *strike {

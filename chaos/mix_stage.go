@@ -25,7 +25,7 @@ func (m *mix) openStore() (Store, error) {
 		Server: server, AccessKey: s3test.AccessKey, SecretKey: s3test.SecretKey, Seed: m.opts.Seed,
 		Clock: m.rec.Now, Record: m.rec.Add, Life: m.life,
 	}
-	if m.opts.Store == "s3" {
+	if m.keepsState() {
 		options.State = "state/cluster"
 	}
 	if m.proxy, err = proxy.New(options); err != nil {
@@ -43,13 +43,16 @@ func (m *mix) openStore() (Store, error) {
 	s.Way = func(number int) (string, []string) {
 		way := m.ways[number]
 		env := []string{"AWS_ACCESS_KEY_ID=" + s3test.AccessKey, "AWS_SECRET_ACCESS_KEY=" + s3test.SecretKey, "AWS_ENDPOINT_URL=" + way}
-		if m.opts.Store == "s3" {
+		if m.keepsState() {
 			return "s3://state/cluster?endpoint=" + way, env
 		}
 		return dir.State, env
 	}
 	return s, nil
 }
+
+// keepsState tells that the state is in S3, too.
+func (m *mix) keepsState() bool { return m.opts.Store == "s3" || m.opts.Store == "memory" }
 
 // life is the present life of the node of that name.
 func (m *mix) life(name string) int {
