@@ -13,9 +13,6 @@ import (
 // transfers for it, and goes on with those that it knows. Once the others have
 // let go of it, the one that has kept it looks for what they have left.
 
-// relists bounds how many shards are looked through again at a time.
-var relists = make(chan struct{}, parallelLoads)
-
 type (
 	// keysListed are the keys that a shard has by now.
 	keysListed struct {
@@ -35,11 +32,11 @@ func (s *shard) lookAgain(ctx actor.Context) {
 	self, root, life := ctx.Self(), ctx.ActorSystem().Root, s.life
 	go func() {
 		select {
-		case relists <- struct{}{}:
+		case s.relists <- struct{}{}:
 		case <-life.ctx.Done():
 			return
 		}
-		defer func() { <-relists }()
+		defer func() { <-s.relists }()
 		if found, err := s.listKeys(life.ctx); err == nil {
 			root.Send(self, found)
 		}
