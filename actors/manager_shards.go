@@ -50,7 +50,24 @@ func (m *manager) onTopology(ctx actor.Context, msg *topologyChanged) {
 	m.table = m.topology.placement()
 	m.lookAfterDead(ctx, &before)
 	if !m.fenced && !m.stopping {
+		m.doubt(&before)
 		m.rearrange(ctx)
+	}
+}
+
+// doubt has members asked about all shards that were out of reach and are not any
+// more: they did not know who had these, may have taken some, and let go of them
+// now.
+func (m *manager) doubt(before *Topology) {
+	for _, other := range m.topology.others(m.cfg.Node) {
+		if old := before.member(other.Name); old == nil || old.Incarnation != other.Incarnation || old.serves() {
+			continue
+		}
+		for _, run := range m.shards {
+			if run.state == shardLoading || run.state == shardReady {
+				run.need[other.Name] = other.Incarnation
+			}
+		}
 	}
 }
 

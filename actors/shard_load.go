@@ -50,6 +50,10 @@ func (s *shard) receiveRecords(ctx actor.Context) {
 		s.onRead(ctx, msg)
 	case *reconsider:
 		s.reread(ctx, []string{msg.id})
+	case *keysListed:
+		s.onKeysListed(ctx, msg)
+	case *recordsFound:
+		s.onRecordsFound(ctx, msg)
 	}
 }
 
@@ -67,26 +71,34 @@ func (s *shard) onLoadPermit(ctx actor.Context, msg *loadPermit) {
 // list fails only when the shard ends.
 func (s *shard) list(ctx context.Context) (*recordsListed, error) {
 	out := &recordsListed{}
+	err := s.eachKey(ctx, func(key string) {
+		switch kind := kindOfKey(key); kind {
+		case kindTransfer:
+			out.records = append(out.records, s.readEntry(ctx, idOfKey(key)))
+		case string(kindCompletion), string(kindGroup), string(kindTask):
+			out.entities = append(out.entities, address{entityKind(kind), idOfKey(key)})
+		}
+	})
+	return out, err
+}
+
+// eachKey fails only when the shard ends.
+func (s *shard) eachKey(ctx context.Context, use func(string)) error {
 	prefix, after := shardFolder(s.number), ""
 	for failures := 1; ; {
 		keys, err := s.recorder.store.List(ctx, prefix, after, listPage)
 		if err != nil {
 			if err := sleep(ctx, min(transfer.Backoff(failures, s.cfg.Random()), 5*time.Second)); err != nil {
-				return nil, err
+				return err
 			}
 			failures++
 			continue
 		}
 		for _, key := range keys {
-			switch kind := kindOfKey(key); kind {
-			case kindTransfer:
-				out.records = append(out.records, s.readEntry(ctx, idOfKey(key)))
-			case string(kindCompletion), string(kindGroup), string(kindTask):
-				out.entities = append(out.entities, address{entityKind(kind), idOfKey(key)})
-			}
+			use(key)
 		}
 		if len(keys) < listPage {
-			return out, ctx.Err()
+			return ctx.Err()
 		}
 		after = keys[len(keys)-1]
 	}
@@ -192,6 +204,7 @@ func (s *shard) succeeds(t *tenant) bool {
 // onLetGo learns that an incarnation has nothing in this shard any more.
 func (s *shard) onLetGo(ctx actor.Context, msg *letGo) {
 	s.letGo[msg.incarnation] = true
+	s.lookAgain(ctx)
 	s.rereadWaiting(ctx)
 	s.claimEntities(ctx)
 }

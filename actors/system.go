@@ -93,7 +93,8 @@ func newSystem(cfg Config) *System {
 	cfg.Uploads = guardedUploads{cfg.Uploads, guard}
 	cfg.Outlets = cfg.Outlets.guarded(guard)
 	s.deps = &deps{
-		cfg: cfg, feed: s.mirror, started: time.Now(), failed: s.fail, became: cfg.Became, guard: guard, leases: leases,
+		relists: make(chan struct{}, parallelLoads),
+		cfg:     cfg, feed: s.mirror, started: time.Now(), failed: s.fail, became: cfg.Became, guard: guard, leases: leases,
 		recorder: &recorder{store: cfg.Records, sealer: cfg.Sealer, meter: cfg.Meter, random: cfg.Random},
 	}
 	s.deps.system = s

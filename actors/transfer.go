@@ -94,6 +94,8 @@ type deps struct {
 	started time.Time
 	// system reaches what other nodes have.
 	system *System
+	// relists bounds how many shards are looked through again at a time.
+	relists chan struct{}
 }
 
 // publisher takes snapshots for whoever watches.

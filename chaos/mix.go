@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -36,7 +35,9 @@ type MixOptions struct {
 	// Folder takes everything that is written, the history and the report too.
 	Folder string
 	Nodes  int
-	// Store is "dir", "mixed" (state in a folder, results in S3, too) or "s3".
+	// Store is "dir", "mixed" (state in a folder, results in S3, too), "s3", or
+	// "memory": like s3, but with a server in this process, which takes less of the
+	// machine.
 	Store string
 	// Seed makes the harness decide the same again. What nodes do it does not
 	// decide, and so not which of them run when a decision is due.
@@ -214,9 +215,10 @@ func (m *mix) strikes(ctx context.Context) error {
 
 // decide has a random nemesis strike, another one if that cannot now.
 func (m *mix) decide(dice *mathrand.Rand, table []Nemesis, whole bool) *strike {
-	for range 20 {
+	for i := range 20 {
 		n := choose(dice, table)
-		if n.Whole != whole {
+		// Far sides are always free, and would get the turns of all that are not.
+		if n.Whole != whole || i > 0 && n.Side {
 			continue
 		}
 		if s := n.Strike(m, dice); s != nil {
@@ -344,61 +346,6 @@ func (m *mix) settle(ctx context.Context) error {
 		m.opts.Logf("%v", err) // the checkers say so, too
 	}
 	m.load.await(waiting)
-	return nil
-}
-
-// prepare starts everything.
-func (m *mix) prepare(ctx context.Context) error {
-	if err := os.MkdirAll(filesBelow(m.opts.Folder), 0o700); err != nil {
-		return fmt.Errorf("prepare a mix: %w", err)
-	}
-	if err := m.drive(ctx); err != nil {
-		return err
-	}
-	var err error
-	m.rec, err = history.Create(m.historyFile(), history.Run{
-		Scenario: "mix", Seed: m.opts.Seed, Nodes: m.opts.Nodes, Store: m.opts.Store, Bug: m.opts.Bug,
-		Waste: mixWaste, PartSize: mixPart, Memory: mixMemory, Streams: mixStreams,
-	})
-	if err != nil {
-		return err
-	}
-	store, err := m.openStore()
-	if err != nil {
-		return err
-	}
-	if err := m.openSides(); err != nil {
-		return err
-	}
-	starting, cancel := context.WithTimeout(ctx, startPatience)
-	defer cancel()
-	m.c, err = StartCluster(starting, Options{
-		Binary: m.opts.Binary, Folder: m.opts.Folder, Nodes: m.opts.Nodes, Store: store, Seed: m.opts.Seed,
-		Driver: m.opts.Driver, Recorder: m.rec, Logf: m.opts.Logf,
-	})
-	if m.c != nil {
-		m.closers = append(m.closers, m.c.Close)
-	}
-	return err
-}
-
-// drive finds out where nodes can run.
-func (m *mix) drive(ctx context.Context) error {
-	if m.opts.Driver == nil {
-		// One more than nodes, for the guest.
-		network, err := NewNetwork(ctx, m.opts.Nodes+1)
-		switch {
-		case errors.Is(err, ErrNoNetwork):
-			m.opts.Logf("nodes run on loopback, nothing cuts them off: %v", err)
-			m.opts.Driver = Loopback{}
-		case err != nil:
-			return err
-		default:
-			m.closers = append(m.closers, network.Close)
-			m.opts.Driver = network
-		}
-	}
-	m.links, _ = m.opts.Driver.(Links)
 	return nil
 }
 

@@ -39,7 +39,7 @@ type purpose string
 const (
 	mixDownload purpose = "download"
 	mixUpload   purpose = "upload"
-	// condemned has an origin that knows nothing of it.
+	// condemned has an origin that knows nothing of it, or that nobody can believe.
 	mixCondemned purpose = "condemned"
 )
 
@@ -50,6 +50,8 @@ type mixJob struct {
 	purpose purpose
 	content endpointtest.Content
 	whole   bool
+	// expect is the code that one fails with that is condemned.
+	expect string
 	// file tells that its result is a file, not an object.
 	file              bool
 	group, completion string
@@ -183,6 +185,11 @@ func (l *mixLoad) job(p purpose) *mixJob {
 	size := l.m.opts.Size/4 + l.dice.Int64N(l.m.opts.Size*3/4) + 1
 	j := &mixJob{id: id, purpose: p, file: l.m.proxy == nil || l.dice.IntN(2) == 0}
 	switch {
+	case p == mixCondemned && l.dice.IntN(3) == 0:
+		j.expect = "http.encoding"
+		l.m.origin.compress(id, endpointtest.Content{Seed: uint64(l.serial), Generation: 1, Size: mib})
+	case p == mixCondemned:
+		j.expect = "http.status"
 	case p == mixUpload:
 		j.content = l.m.far.sources[l.dice.IntN(len(l.m.far.sources))]
 	case p == mixDownload:
@@ -212,12 +219,11 @@ func (l *mixLoad) start(ctx context.Context, j *mixJob) {
 // submit creates a transfer at one node after the other until one answers.
 func (l *mixLoad) submit(ctx context.Context, j *mixJob) {
 	size := j.content.Size
-	expect := ""
 	if j.purpose == mixCondemned {
-		size, expect = -1, "http.status"
+		size = -1
 	}
 	t, err := say(ctx, l, history.Call{
-		Op: "create", ID: j.id, Completion: j.completion, Size: size, Expect: expect, Whole: j.whole,
+		Op: "create", ID: j.id, Completion: j.completion, Size: size, Expect: j.expect, Whole: j.whole,
 	}, func(ctx context.Context, n *Node) (*pb.Transfer, error) { return n.Create(ctx, l.request(j), !j.idle) })
 	j.mu.Lock()
 	defer j.mu.Unlock()

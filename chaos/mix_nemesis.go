@@ -34,8 +34,9 @@ type Nemesis struct {
 	Needs  need
 	// Weight is how often it is chosen, compared with others.
 	Weight int
-	// Whole tells that it wants all nodes for itself.
-	Whole bool
+	// Whole tells that it wants all nodes for itself, Side that it strikes none, but
+	// what nodes talk to.
+	Whole, Side bool
 	// Strike decides, by dice alone, what is to happen to the nodes that are free
 	// now; nil when that is not possible.
 	Strike func(m *mix, dice *mathrand.Rand) *strike
@@ -73,7 +74,7 @@ func (m *mix) able() []Nemesis {
 	if m.proxy != nil {
 		have |= needObjects
 	}
-	if m.opts.Store == "s3" {
+	if m.keepsState() {
 		have |= needState
 	}
 	if m.opts.Nodes >= 3 {

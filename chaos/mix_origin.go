@@ -34,13 +34,11 @@ const (
 	originWrong originFault = "wrong range"
 	// originStall sends nothing more.
 	originStall originFault = "stall"
-	// originGzip compresses although nobody asked for it.
-	originGzip originFault = "gzip"
 )
 
 // once are faults that an origin makes once for each content: more of them are
 // a reason to give up.
-var once = map[originFault]bool{originChange: true, originWhole: true, originWrong: true, originGzip: true}
+var once = map[originFault]bool{originChange: true, originWhole: true, originWrong: true}
 
 // stalled is how long a stalled answer is held.
 const stalled = 20 * time.Second
@@ -71,6 +69,8 @@ type mixOrigin struct {
 type served struct {
 	endpointtest.Content
 	whole bool
+	// gzip: every answer is compressed, so that nobody may take it.
+	gzip  bool
 	spent map[originFault]bool
 }
 
@@ -95,6 +95,13 @@ func (o *mixOrigin) add(id string, c endpointtest.Content, whole bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.contents[id] = &served{Content: c, whole: whole, spent: map[originFault]bool{}}
+}
+
+// compress has an id answered with a body that nobody asked to be compressed.
+func (o *mixOrigin) compress(id string, c endpointtest.Content) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.contents[id] = &served{Content: c, gzip: true, spent: map[originFault]bool{}}
 }
 
 func (o *mixOrigin) forget(id string) {
@@ -202,7 +209,7 @@ func (o *mixOrigin) answer(w http.ResponseWriter, r *http.Request, s *served, e 
 		w.WriteHeader(e.Status)
 		return
 	}
-	if fault == originGzip {
+	if s.gzip {
 		h.Set("Content-Encoding", "gzip")
 		w.WriteHeader(e.Status)
 		z := gzip.NewWriter(w)

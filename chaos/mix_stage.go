@@ -1,15 +1,72 @@
 package chaos
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 
+	"godwit/chaos/history"
 	"godwit/chaos/proxy"
 	"godwit/storage/s3/s3test"
 )
+
+// prepare starts everything.
+func (m *mix) prepare(ctx context.Context) error {
+	if err := os.MkdirAll(filesBelow(m.opts.Folder), 0o700); err != nil {
+		return fmt.Errorf("prepare a mix: %w", err)
+	}
+	if err := m.drive(ctx); err != nil {
+		return err
+	}
+	var err error
+	m.rec, err = history.Create(m.historyFile(), history.Run{
+		Scenario: "mix", Seed: m.opts.Seed, Nodes: m.opts.Nodes, Store: m.opts.Store, Bug: m.opts.Bug,
+		Waste: mixWaste, PartSize: mixPart, Memory: mixMemory, Streams: mixStreams,
+	})
+	if err != nil {
+		return err
+	}
+	store, err := m.openStore()
+	if err != nil {
+		return err
+	}
+	if err := m.openSides(); err != nil {
+		return err
+	}
+	starting, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	m.c, err = StartCluster(starting, Options{
+		Binary: m.opts.Binary, Folder: m.opts.Folder, Nodes: m.opts.Nodes, Store: store, Seed: m.opts.Seed,
+		Driver: m.opts.Driver, Recorder: m.rec, Logf: m.opts.Logf,
+	})
+	if m.c != nil {
+		m.closers = append(m.closers, m.c.Close)
+	}
+	return err
+}
+
+// drive finds out where nodes can run.
+func (m *mix) drive(ctx context.Context) error {
+	if m.opts.Driver == nil {
+		// One more than nodes, for the guest.
+		network, err := NewNetwork(ctx, m.opts.Nodes+1)
+		switch {
+		case errors.Is(err, ErrNoNetwork):
+			m.opts.Logf("nodes run on loopback, nothing cuts them off: %v", err)
+			m.opts.Driver = Loopback{}
+		case err != nil:
+			return err
+		default:
+			m.closers = append(m.closers, network.Close)
+			m.opts.Driver = network
+		}
+	}
+	m.links, _ = m.opts.Driver.(Links)
+	return nil
+}
 
 // openStore starts what state and results are kept in, and the way there.
 func (m *mix) openStore() (Store, error) {
@@ -25,7 +82,7 @@ func (m *mix) openStore() (Store, error) {
 		Server: server, AccessKey: s3test.AccessKey, SecretKey: s3test.SecretKey, Seed: m.opts.Seed,
 		Clock: m.rec.Now, Record: m.rec.Add, Life: m.life,
 	}
-	if m.opts.Store == "s3" {
+	if m.keepsState() {
 		options.State = "state/cluster"
 	}
 	if m.proxy, err = proxy.New(options); err != nil {
@@ -43,13 +100,16 @@ func (m *mix) openStore() (Store, error) {
 	s.Way = func(number int) (string, []string) {
 		way := m.ways[number]
 		env := []string{"AWS_ACCESS_KEY_ID=" + s3test.AccessKey, "AWS_SECRET_ACCESS_KEY=" + s3test.SecretKey, "AWS_ENDPOINT_URL=" + way}
-		if m.opts.Store == "s3" {
+		if m.keepsState() {
 			return "s3://state/cluster?endpoint=" + way, env
 		}
 		return dir.State, env
 	}
 	return s, nil
 }
+
+// keepsState tells that the state is in S3, too.
+func (m *mix) keepsState() bool { return m.opts.Store == "s3" || m.opts.Store == "memory" }
 
 // life is the present life of the node of that name.
 func (m *mix) life(name string) int {

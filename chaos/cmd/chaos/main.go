@@ -39,7 +39,7 @@ func run(args []string) (int, error) {
 	name := flags.String("scenario", "", "the scenario, one of the list below")
 	folder := flags.String("folder", "", "where nodes work and log; kept if it is given, or if a promise is broken")
 	nodes := flags.Int("nodes", 3, "how many nodes")
-	store := flags.String("store", "", "where state and results are: dir, mixed (state in a folder, results in S3) or s3 (versitygw); s3 for the mix, dir for scenarios, if it is not given")
+	store := flags.String("store", "", "where state and results are: dir, mixed (state in a folder, results in S3), s3 (versitygw) or, for the mix, memory (S3 in the harness); s3 for the mix, dir for scenarios, if it is not given")
 	seed := flags.Uint64("seed", 1, "seed of all decisions")
 	params := new(chaos.Params)
 	params.Register(flags, "")
