@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -149,8 +148,7 @@ func (s *shard) Receive(ctx actor.Context) {
 
 func (s *shard) onStarted(ctx actor.Context) {
 	s.self = ctx.Self()
-	c, stop := context.WithCancel(context.Background())
-	s.life = &life{ctx: c, stop: stop}
+	s.life = s.newLife()
 }
 
 // onStopping leaves nobody waiting for an answer, and asks for nothing any more.
