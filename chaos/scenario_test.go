@@ -65,7 +65,7 @@ func quick(t testing.TB, nodes int, store string) staging {
 // play is perform for short runs; it fails for every broken promise.
 func play(t testing.TB, name string, as staging) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 	defer cancel()
 	r, err := perform(ctx, t, name, as)
 	t.Log(r.String())
@@ -92,6 +92,10 @@ func TestScenariosOnOneNode(t *testing.T) {
 // theirs.
 var quickFaults = map[string]int{"complete": 5, "clock": 4, "poison": 5}
 
+// quickNodes are scenarios of which each node is struck for itself, so that more of
+// them would only take longer.
+var quickNodes = map[string]int{"diskfull": 1, "poison": 1, "restore": 1, "restore-live": 1, "bitrot": 1, "fsync": 2, "limits": 2}
+
 // TestScenarios puts every scenario on with few and short faults.
 func TestScenarios(t *testing.T) {
 	for _, s := range Scenarios {
@@ -101,7 +105,11 @@ func TestScenarios(t *testing.T) {
 			if s.Network || s.Name == "bitrot" {
 				store = "dir" // the only one that all networks reach, and whose results are files
 			}
-			as := quick(t, max(s.Least, 3), store)
+			nodes, ok := quickNodes[s.Name]
+			if !ok {
+				nodes = 3
+			}
+			as := quick(t, max(s.Least, nodes), store)
 			if few, ok := quickFaults[s.Name]; ok {
 				as.params.Faults = few
 			}
