@@ -298,7 +298,7 @@ func (t *transferActor) complete(ctx actor.Context, e transfer.Complete) {
 		return
 	}
 	store := t.store()
-	opts := storage.CompleteOptions{Token: e.Token, Size: e.Size, Replace: e.Replace}
+	opts := storage.CompleteOptions{Token: e.Token, Size: e.Size, Replace: e.Replace, Check: e.Check}
 	parts := make([]storage.Part, len(e.Parts))
 	for i, p := range e.Parts {
 		parts[i] = storage.Part(p)

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"godwit/bug"
 	"godwit/endpoint/endpointtest"
 	"godwit/storage/s3/s3test"
 )
@@ -92,6 +93,8 @@ type staging struct {
 	store string
 	// driver is where nodes run: "docker", or "" for what the scenario needs.
 	driver string
+	// bug is the seeded bug that nodes have, or None.
+	bug    bug.Bug
 	seed   uint64
 	folder string
 	params Params
@@ -147,13 +150,20 @@ func stage(t testing.TB, s Scenario, as staging) *Cluster {
 			as.store = "mixed"
 		}
 	}
-	bin, err := recording()
+	build := recording
+	if as.bug != bug.None {
+		build = seeded
+	}
+	bin, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
 	opts := Options{
 		Binary: bin, Folder: as.folder, Nodes: as.nodes, Store: stores[as.store](t, as.folder), Seed: as.seed,
 		Args: s.Arguments(as.params), Logf: as.logf,
+	}
+	if as.bug != bug.None {
+		opts.Store.Env = append(opts.Store.Env, "GODWIT_BUG="+string(as.bug))
 	}
 	if opts.Logf == nil {
 		opts.Logf = t.Logf

@@ -26,6 +26,14 @@ func help(order string) int {
 		conn.Close()
 		return 0
 	}
+	if verb == "start" {
+		p, err := Start(os.Args[0], nil, []string{helperEnv + "=listen " + addr})
+		if err == nil {
+			err = p.AwaitStdout(context.Background(), "listening")
+		}
+		fmt.Println("started", err)
+		select {} // until it is killed
+	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

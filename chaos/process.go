@@ -78,7 +78,8 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-// Start runs a command in a process group of its own, with extra environment.
+// Start runs a command in a process group of its own, with extra environment. On
+// Linux it is killed when this process ends, in whatever way.
 func Start(bin string, args, env []string) (*Process, error) {
 	p := &Process{cmd: exec.Command(bin, args...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
@@ -95,7 +96,7 @@ func StartTo(file *os.File, bin string, args, env []string) (*Process, error) {
 
 func (p *Process) start(env []string) error {
 	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.cmd.SysProcAttr = attributes()
 	if err := p.cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", p.cmd.Path, err)
 	}

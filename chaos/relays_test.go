@@ -1,9 +1,13 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,12 +48,17 @@ func TestNodesBehindRelays(t *testing.T) {
 	for i := range nodes {
 		ports[i], relays[i] = relayed(t, fmt.Sprintf("127.0.1.%d", i+1), fmt.Sprintf("127.0.2.%d", i+1))
 	}
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, bytes.Repeat([]byte("k"), 32), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	var members []*Node
+	var processes []*Process
 	for i := range nodes {
 		at := func(port int) string { return net.JoinHostPort(fmt.Sprintf("127.0.1.%d", i+1), ports[i][port]) }
 		other := (i + 1) % nodes
 		args := []string{
-			"serve", "--name", fmt.Sprintf("n%d", i+1), "--data-dir", t.TempDir(), "--state-store", store.State,
+			"serve", "--name", fmt.Sprintf("n%d", i+1), "--data-dir", t.TempDir(), "--state-store", store.State, "--secrets-key-file", key,
 			"--api-addr", at(0), "--remote-addr", at(1), "--gossip-addr", at(2), "--advertise", fmt.Sprintf("127.0.2.%d", i+1),
 			"--join", net.JoinHostPort(fmt.Sprintf("127.0.2.%d", other+1), ports[other][2]),
 		}
@@ -60,6 +69,7 @@ func TestNodesBehindRelays(t *testing.T) {
 			}
 		})
 		members = append(members, &Node{Name: fmt.Sprintf("n%d", i+1), API: at(0)})
+		processes = append(processes, p)
 	}
 	await := func(what string, enough func(seen map[string]Member) bool) {
 		t.Helper()
@@ -69,6 +79,9 @@ func TestNodesBehindRelays(t *testing.T) {
 			seen, err := members[0].Members(ctx)
 			if err == nil && enough(seen) {
 				return
+			}
+			if slices.ContainsFunc(processes, (*Process).Ended) {
+				t.Fatalf("%s: a node has ended", what)
 			}
 			if waited := idle(ctx, 5*glance); waited != nil {
 				t.Fatalf("%s: %v; n1 sees %v, %v", what, waited, seen, err)

@@ -21,6 +21,9 @@ type Report struct {
 	Notes []string
 	// Violations are promises that were broken; a good run has none.
 	Violations []string
+	// Stopped is why the run ended before it had judged everything; nil when it came
+	// to its end.
+	Stopped error
 }
 
 // Measure is a distribution with a name.
@@ -48,12 +51,12 @@ func (r *Report) Measure(name, unit string, values []float64) {
 	}
 }
 
-// Err is nil unless promises were broken.
+// Err is nil unless promises were broken, or the run did not come to its end.
 func (r *Report) Err() error {
 	if len(r.Violations) == 0 {
-		return nil
+		return r.Stopped
 	}
-	return errors.New(strings.Join(r.Violations, "\n"))
+	return errors.Join(r.Stopped, errors.New(strings.Join(r.Violations, "\n")))
 }
 
 // String is the report for a person.
@@ -70,7 +73,10 @@ func (r *Report) String() string {
 	for _, v := range r.Violations {
 		fmt.Fprintf(&b, "  VIOLATION: %s\n", v)
 	}
-	if len(r.Violations) == 0 {
+	switch {
+	case r.Stopped != nil:
+		fmt.Fprintf(&b, "  COULD NOT GO ON: %v\n", r.Stopped)
+	case len(r.Violations) == 0:
 		b.WriteString("  every promise held\n")
 	}
 	return b.String()

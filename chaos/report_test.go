@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -32,6 +33,11 @@ func TestReportTellsViolations(t *testing.T) {
 	if r.Err() != nil || !strings.Contains(r.String(), "every promise held") || strings.Contains(r.String(), "nothing") {
 		t.Errorf("%v\n%v", r.Err(), &r)
 	}
+	r.Stopped = errors.New("the disk is full")
+	if r.Err() == nil || strings.Contains(r.String(), "held") || !strings.Contains(r.String(), "COULD NOT GO ON: the disk is full") {
+		t.Errorf("%v\n%v", r.Err(), &r)
+	}
+	r.Stopped = nil
 	r.Violate("%s is lost", "t1")
 	if r.Err() == nil || !strings.Contains(r.String(), "VIOLATION: t1 is lost") {
 		t.Errorf("%v\n%v", r.Err(), &r)

@@ -82,6 +82,10 @@ type CompleteOptions struct {
 	// Replace allows replacing an object of the same name; without it
 	// Complete returns ErrExists when there is one that is not ours.
 	Replace bool
+	// Check has the parts read once more before they are published, where the store
+	// keeps them as they were written without looking again; ErrPartLost when one
+	// has changed. It is for callers that did not write them just now.
+	Check bool
 	// ModTime is set on the result where the store can, when not zero.
 	ModTime time.Time
 }

@@ -42,17 +42,24 @@ func (m *machine) verified(sum string) {
 func (m *machine) publish() {
 	m.Phase = PhaseCompleting
 	m.persist()
-	m.complete()
+	m.complete(false)
 }
 
-func (m *machine) complete() {
-	m.do(Complete{
+// complete publishes. What another owner has fetched, or what was to be published
+// long ago, is looked at once more.
+func (m *machine) complete(check bool) {
+	m.do(m.completion(check))
+}
+
+func (m *machine) completion(check bool) Complete {
+	return Complete{
 		Upload:  m.Gen.Upload,
 		Token:   m.Gen.Token,
 		Parts:   m.Gen.Ledger.Parts(),
 		Size:    m.Gen.Plan.Size,
 		Replace: m.Spec.IfExists == IfExistsOverwrite,
-	})
+		Check:   check,
+	}
 }
 
 func (m *machine) onPublished(ev Published) {
@@ -227,8 +234,5 @@ func (m *machine) completeLater(err *Error) {
 	m.Err = err
 	m.Failures++
 	delay := max(err.RetryAfter, Backoff(m.Failures, m.c.Random))
-	m.do(After{Delay: min(delay, 5*time.Minute), Effect: Complete{
-		Upload: m.Gen.Upload, Token: m.Gen.Token, Parts: m.Gen.Ledger.Parts(),
-		Size: m.Gen.Plan.Size, Replace: m.Spec.IfExists == IfExistsOverwrite,
-	}})
+	m.do(After{Delay: min(delay, 5*time.Minute), Effect: m.completion(true)})
 }

@@ -49,7 +49,7 @@ func (m *machine) interrupted() bool {
 func (m *machine) onGranted() {
 	switch m.Phase {
 	case PhaseCompleting:
-		m.complete()
+		m.complete(true)
 		return
 	case PhaseQueued:
 	default:

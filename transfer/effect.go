@@ -41,13 +41,15 @@ type (
 	// Digest reads the object back, or the content of an upload. Answered by
 	// Digested, StoreFailed or, of an upload, SendFailed.
 	Digest struct{ Upload UploadRef }
-	// Complete publishes the object. Answered by Published or StoreFailed.
+	// Complete publishes the object, with Check only after its parts were read once
+	// more. Answered by Published or StoreFailed.
 	Complete struct {
 		Upload  UploadRef
 		Token   string
 		Parts   []Part
 		Size    int64
 		Replace bool
+		Check   bool
 	}
 	// Remove aborts an object, or asks the far side to forget an upload: then Name
 	// is the protocol and ID the URL. Answered by Removed or RemoveFailed.

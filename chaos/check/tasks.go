@@ -77,8 +77,25 @@ type decision struct {
 	// at is when its task was begun to be created or, without one, its record said
 	// more than ENABLED; 0 is never. sealed is when it knew its members.
 	at, sealed time.Duration
+	// maybe is when a write of unknown outcome was begun that named them; 0 is never.
+	maybe time.Duration
 	// task tells that it has one.
 	task bool
+}
+
+// see takes a write that names the members. One of unknown outcome may have been
+// done: whoever reads the record afterwards knows them, before anybody writes it
+// again.
+func (d *decision) see(e *history.Event) {
+	switch {
+	case e.Write.Outcome == history.OK:
+		d.members, d.policy, d.sealed = e.Write.Members, e.Write.Policy, e.Until()
+		if d.maybe > 0 {
+			d.sealed = d.maybe
+		}
+	case d.maybe == 0:
+		d.maybe = e.At
+	}
 }
 
 func (v *view) decisions() map[string]*decision {
@@ -97,8 +114,8 @@ func (v *view) decisions() map[string]*decision {
 		switch kindOf(w.Key) {
 		case "g":
 			d := of(idOf(w.Key))
-			if len(w.Members) > 0 && len(d.members) == 0 && w.Outcome == history.OK {
-				d.members, d.policy, d.sealed = w.Members, w.Policy, e.Until()
+			if len(w.Members) > 0 && len(d.members) == 0 {
+				d.see(e)
 			}
 			if d.at == 0 && w.Outcome == history.OK && slices.Contains([]string{"TRIGGERED", "DONE", "FAILED"}, w.Phase) {
 				d.at = e.At

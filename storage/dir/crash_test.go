@@ -86,7 +86,7 @@ func die(t *testing.T, o *Objects, up storage.Upload, parts []storage.Part, opts
 	defer c.close()
 	c.file, err = p.openFile(up.ID, os.O_RDWR, 0)
 	if err == nil {
-		err = c.prepare(parts)
+		err = c.prepare(t.Context(), parts)
 	}
 	switch {
 	case err != nil:

@@ -41,7 +41,7 @@ func (o *Objects) Complete(ctx context.Context, up storage.Upload, parts []stora
 	case err != nil:
 		err = noUpload(op, up, err)
 	default:
-		if err = c.prepare(parts); err == nil {
+		if err = c.prepare(ctx, parts); err == nil {
 			err = c.publish()
 		}
 	}
@@ -110,7 +110,7 @@ func (c *completion) isOurs(ctx context.Context) (bool, error) {
 }
 
 // prepare makes the partial file what the object shall be, and durable.
-func (c *completion) prepare(parts []storage.Part) error {
+func (c *completion) prepare(ctx context.Context, parts []storage.Part) error {
 	partial, err := c.file.Stat()
 	if err != nil {
 		return c.o.fail(c.op, c.up.Name, err)
@@ -132,6 +132,9 @@ func (c *completion) prepare(parts []storage.Part) error {
 	if err := checkParts(c.op, c.up.Name, parts, journal, c.opts); err != nil {
 		return err
 	}
+	if err := c.check(ctx, parts); err != nil {
+		return err
+	}
 	if err := c.trim(partial.Size()); err != nil {
 		return err
 	}
@@ -140,6 +143,24 @@ func (c *completion) prepare(parts []storage.Part) error {
 	}
 	if err := c.file.Sync(); err != nil {
 		return c.o.distrust(c.place, c.file, c.op, c.up, err)
+	}
+	return nil
+}
+
+// check reads the parts again if that is asked for.
+func (c *completion) check(ctx context.Context, parts []storage.Part) error {
+	if !c.opts.Check {
+		return nil
+	}
+	intact, err := c.o.intact(ctx, c.file, parts)
+	if err != nil {
+		return fail(c.op, c.up.Name, storage.ErrUnavailable, err)
+	}
+	if len(intact) < len(parts) {
+		return &storage.Error{
+			Op: c.op, Name: c.up.Name, Kind: storage.ErrPartLost,
+			Err: errors.New("bytes of the partial file have changed since they were written"),
+		}
 	}
 	return nil
 }

@@ -197,9 +197,16 @@ func objectDamaged(t *testing.T, f ObjectFixture) {
 	b.storeAll(t)
 	f.Damage(t, b.up, b.parts[1])
 	wantParts(t, must(f.Second.ListParts(t.Context(), b.up))(t), []storage.Part{b.parts[0], b.parts[2]})
+	// Whoever comes late to publish it looks again, and nothing is published.
+	opts := b.options()
+	opts.Check = true
+	_, err := f.Second.Complete(t.Context(), b.up, b.parts, opts)
+	wantKind(t, err, storage.ErrPartLost)
 	b.store(t, 1)
 	wantParts(t, must(f.Second.ListParts(t.Context(), b.up))(t), b.parts)
-	b.complete(t)
+	if _, err := f.Second.Complete(t.Context(), b.up, b.parts, opts); err != nil {
+		t.Fatal(err)
+	}
 	b.wantPublished(t)
 }
 

@@ -41,6 +41,7 @@ func run(args []string) (int, error) {
 	nodes := flags.Int("nodes", 3, "how many nodes")
 	store := flags.String("store", "", "where state and results are: dir, mixed (state in a folder, results in S3), s3 (versitygw) or, for the mix, memory (S3 in the harness); s3 for the mix, dir for scenarios, if it is not given")
 	seed := flags.Uint64("seed", 1, "seed of all decisions")
+	flags.String("bug", "", "scenarios: the seeded bug that nodes have, one of package bug; none is what users run")
 	params := new(chaos.Params)
 	params.Register(flags, "")
 	mix := mixFlags(flags)
