@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,7 +68,7 @@ func TestSteady(t *testing.T) {
 		{5 * 365 * 24 * time.Hour, 5 * 365 * 24 * time.Hour, 0},
 	} {
 		at := now.Add(tc.in).Round(0)
-		if got := steady(at, now); !got.Equal(at) || tc.in > 0 && got == got.Round(0) {
+		if got := steady(at, now); !got.Equal(at) || tc.in > 0 && !strings.Contains(got.String(), " m=") {
 			t.Errorf("%v: %v, want %v by the monotonic clock", tc.in, got, at)
 		}
 		if got := steadyWait(at, now); tc.wait == 0 && !got.IsZero() || tc.wait != 0 && !got.Equal(at) {

@@ -406,8 +406,7 @@ func TestTLSAndTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stranger.Transport.(*http.Transport).TLSClientConfig.GetClientCertificate =
-		func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	stranger.Transport.(*http.Transport).TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	if status, err := call(stranger, "the-first-token-1234"); err == nil {
 		t.Errorf("a certificate of another authority: %d", status)
 	}

@@ -25,7 +25,7 @@ func TestLibraryPrintsToTheStandardLogger(t *testing.T) {
 // What the library says of its connections is a warning at most.
 func TestLibraryWarns(t *testing.T) {
 	var out bytes.Buffer
-	logger := slog.New(warnings{slog.NewTextHandler(&out, nil)}).With("component", "remote")
+	logger := slog.New(warnings{slog.NewTextHandler(&out, nil)}).With(slog.String("component", "remote"))
 	logger.Error("failed to send")
 	logger.Info("connected")
 	if text := out.String(); !strings.Contains(text, `level=WARN msg="failed to send" component=remote`) || strings.Contains(text, "connected") {
