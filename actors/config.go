@@ -76,6 +76,10 @@ type Config struct {
 	SpoolURL string
 	// Retention is how long a transfer that has ended is kept, 7 days by default.
 	Retention time.Duration
+	// Brief is for a node that lives for minutes: what should be gone already when it
+	// starts is deleted at once. Others leave it some hours, because their clock may
+	// be wrong.
+	Brief bool
 	// Random is uniform in [0,1), for jitter; math/rand/v2 by default.
 	Random func() float64
 }

@@ -352,7 +352,7 @@ func (e *entityActor) async(ctx actor.Context, work func(context.Context) any) {
 
 // keptUntil is when an entity that has ended is removed.
 func (e *entityActor) keptUntil(finished time.Time) time.Time {
-	return e.shelf.until(finished, time.Now(), e.cfg.Retention)
+	return e.shelf.until(finished, time.Now(), e.cfg.keeping())
 }
 
 // later has the logic told something at a time, in place of what an earlier timer

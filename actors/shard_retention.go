@@ -62,7 +62,7 @@ func (s *shard) keepFor(ctx actor.Context, t *tenant) {
 	if t.entry.finished.IsZero() {
 		return
 	}
-	due := t.shelf.until(t.entry.finished, time.Now(), s.cfg.Retention)
+	due := t.shelf.until(t.entry.finished, time.Now(), s.cfg.keeping())
 	if w := &s.sweeping; w.timer == nil || due.Before(w.at) {
 		s.sweepAt(ctx, due)
 	}
@@ -109,7 +109,7 @@ func (s *shard) expired(now time.Time, next *time.Time) []*tenant {
 		switch e := &t.entry; {
 		case e.finished.IsZero() || t.waiting || t.fault != nil || t.purged:
 		default:
-			due := t.shelf.until(e.finished, now, s.cfg.Retention)
+			due := t.shelf.until(e.finished, now, s.cfg.keeping())
 			if due.Before(now) {
 				out = append(out, t)
 			} else if next.IsZero() || due.Before(*next) {

@@ -24,23 +24,36 @@ func TestShelf(t *testing.T) {
 	} {
 		// As a record has it, without a monotonic reading.
 		finished := now.Add(-tc.ago).Round(0)
-		if left := shelfEnd(finished, now, tc.retention).Sub(now); left.Round(time.Millisecond) != tc.left {
+		cfg := Config{Retention: tc.retention}
+		if left := shelfEnd(finished, now, cfg.keeping()).Sub(now); left.Round(time.Millisecond) != tc.left {
 			t.Errorf("%s: kept for %v more, want %v", name, left, tc.left)
 		}
+	}
+}
+
+// TestBriefNodesDeleteWhatIsOverdue: they are gone before any other time is over.
+func TestBriefNodesDeleteWhatIsOverdue(t *testing.T) {
+	const week = 7 * 24 * time.Hour
+	cfg, now := Config{Retention: week, Brief: true}, time.Now()
+	if due := shelfEnd(now.Add(-week-time.Second), now, cfg.keeping()); due.After(now) {
+		t.Errorf("kept for %v more", due.Sub(now))
+	}
+	if due := shelfEnd(now.Add(-week+time.Second), now, cfg.keeping()); due.Sub(now).Round(time.Millisecond) != time.Second {
+		t.Errorf("kept for %v, not for the second that is left", due.Sub(now))
 	}
 }
 
 func TestShelfIsDecidedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s shelf
-		began := time.Now()
-		due := s.until(began, began, time.Hour)
+		began, hour := time.Now(), keeping{retention: time.Hour}
+		due := s.until(began, began, hour)
 		time.Sleep(2 * time.Hour)
-		if again := s.until(began, time.Now(), time.Hour); !again.Equal(due) || again.After(time.Now()) {
+		if again := s.until(began, time.Now(), hour); !again.Equal(due) || again.After(time.Now()) {
 			t.Errorf("due at %v, later at %v", due, again)
 		}
 		// It was retried and has ended again.
-		if again := s.until(time.Now(), time.Now(), time.Hour); time.Until(again) != time.Hour {
+		if again := s.until(time.Now(), time.Now(), hour); time.Until(again) != time.Hour {
 			t.Errorf("kept for %v after its second end", time.Until(again))
 		}
 	})

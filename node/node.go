@@ -293,7 +293,7 @@ func (n *Node) startSystem(ctx context.Context) (*actors.System, error) {
 	cfg := actors.Config{
 		Node: n.cfg.Name, Incarnation: ulid.Make().String(), Version: n.cfg.Version,
 		Records: poisonRecords(futureRecords(recordHistory(pointRecords(records), n.cfg.Name))), Objects: pointObjects(n.objects), Source: n.source, Uploads: n.source, Resolver: n.webhooks,
-		Sealer: n.sealer, Meter: n.metrics, Logger: n.cfg.Logger, Slots: n.cfg.Slots, Retention: n.cfg.Retention,
+		Sealer: n.sealer, Meter: n.metrics, Logger: n.cfg.Logger, Slots: n.cfg.Slots, Retention: n.cfg.Retention, Brief: n.role.foreground,
 		Outlets: n.outlets.forTasks(clusterID), Reached: failpoint(), SpoolURL: n.state.spool(),
 		APIAddr: n.cfg.advertised(n.Addr()), GossipAddr: n.cfg.advertised(n.cfg.GossipAddr),
 	}

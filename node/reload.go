@@ -36,17 +36,20 @@ func (n *Node) reloadOn(ctx context.Context, hangup <-chan os.Signal) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-			now := n.stamps()
-			if now == seen {
+			if n.stamps() == seen {
 				continue
 			}
-			seen = now
 		case <-hangup:
 		}
+		// Before they are read: what changes meanwhile is read again. What could not be
+		// read is, too: no file may have changed when it can be.
+		now := n.stamps()
 		if err := n.Reload(); err != nil {
 			n.cfg.Logger.WarnContext(ctx, "reload failed, the old tokens and certificate stay", slog.Any("error", err))
+			seen = ""
 			continue
 		}
+		seen = now
 		n.cfg.Logger.InfoContext(ctx, "tokens and certificate were read again")
 	}
 }

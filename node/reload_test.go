@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -58,6 +59,40 @@ func TestChangedFilesAreReadAgain(t *testing.T) {
 		time.Sleep(lookAgain)
 		if n.cert.current.Load() != second {
 			t.Error("the certificate is gone with its file")
+		}
+	})
+}
+
+// TestFailedReloadsAreRepeated: what kept a file from being read may end without
+// any file changing, as when too many are open.
+func TestFailedReloadsAreRepeated(t *testing.T) {
+	cert, key := writeCertificate(t, t.TempDir())
+	n := &Node{cfg: Config{TLSCert: cert, TLSKey: key, Logger: slog.New(slog.DiscardHandler)}}
+	var err error
+	if n.cert, err = loadCertificate(n.cfg); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		first := n.cert.current.Load()
+		go func() { _ = n.reloadOn(ctx, nil) }()
+		synctest.Wait()
+		// A change of permissions is none of what is looked at.
+		later := time.Unix(1e9, 0)
+		if err := errors.Join(os.Chtimes(cert, later, later), os.Chmod(key, 0o604)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(lookAgain + time.Second)
+		if n.cert.current.Load() != first {
+			t.Fatal("a key that others can read was taken")
+		}
+		if err := os.Chmod(key, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(lookAgain)
+		if n.cert.current.Load() == first {
+			t.Error("not read again")
 		}
 	})
 }

@@ -37,7 +37,9 @@ func withRecords(cfg Config, make bool, use func(Config, stateStore, storage.Rec
 		return &ConfigError{Key: "state-store", Message: "cannot be opened", Err: err}
 	}
 	records, err := at.openRecords()
-	if err != nil {
+	if storage.KindOf(err) != "" {
+		return actors.StoreError(err)
+	} else if err != nil {
 		return fmt.Errorf("open the state store: %w", err)
 	}
 	if err = use(cfg, at, records); storage.KindOf(err) != "" {
@@ -101,8 +103,13 @@ func addPlaces(check *state.CheckConfig, cfg Config, at stateStore, buckets []st
 		return fmt.Errorf("open the object store: %w", err)
 	}
 	check.Objects = map[string]storage.PendingLister{"s3": objects}
-	for _, bucket := range buckets {
-		check.Places = append(check.Places, "s3://"+strings.Trim(bucket, "/")+"/")
+	for _, place := range buckets {
+		place = strings.Trim(strings.TrimPrefix(place, "s3://"), "/")
+		bucket, _, _ := strings.Cut(place, "/")
+		if err := s3.ValidateBucket(bucket); err != nil {
+			return wrong("bucket", "%q: %s", place, err)
+		}
+		check.Places = append(check.Places, "s3://"+place+"/")
 	}
 	var roots []string
 	for _, root := range cfg.FileRoots {

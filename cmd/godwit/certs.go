@@ -41,6 +41,9 @@ that runs no node, and a copy of it elsewhere.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			made, err := certs.Init(args[0])
 			if keep && errors.Is(err, fs.ErrExist) {
+				if err := certs.Check(args[0]); err != nil {
+					return &failure{code: codeFile, message: err.Error(), advice: "A part of it is there: mend it, or move the folder away.", err: err}
+				}
 				return a.printMade(nil, []string{args[0] + " is as it was"})
 			}
 			if err != nil {
@@ -50,7 +53,7 @@ that runs no node, and a copy of it elsewhere.`,
 			return a.printMade([]certs.Made{made}, next)
 		},
 	}
-	cmd.Flags().BoolVar(&keep, "keep", false, "leave a folder as it is that holds one of the files already; that is no error")
+	cmd.Flags().BoolVar(&keep, "keep", false, "leave a folder as it is that holds all of this already; that is no error")
 	a.addOutput(cmd)
 	return cmd
 }
@@ -178,6 +181,8 @@ func certsError(err error) error {
 		return usagef("%s", err)
 	case errors.Is(err, fs.ErrExist):
 		return &failure{code: codeFileExists, message: err.Error(), advice: "Nothing is overwritten: move it away, or choose another name.", err: err}
+	case errors.Is(err, certs.ErrAuthority) && errors.Is(err, fs.ErrNotExist):
+		return &failure{code: codeFile, message: err.Error(), advice: "An authority is made by 'godwit certs init DIR'.", err: err}
 	case errors.Is(err, certs.ErrAuthority):
 		code = codeFile
 	}

@@ -111,24 +111,44 @@ go on from what the copy says and what their destinations have.`,
 // returns ends the writing and removes what is not whole.
 func (a *app) createFile(path string) (io.Writer, func(error) error, error) {
 	if path == "-" {
-		return a.stdout, func(err error) error { return err }, nil
+		return output{a.stdout, "standard output"}, func(err error) error { return err }, nil
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return nil, nil, &failure{code: codeFileExists, message: fmt.Sprintf("%s: the file exists", path), advice: "Nothing is overwritten: move it away, or choose another name.", err: err}
 	case err != nil:
-		return nil, nil, &failure{code: codeUnwritable, message: fmt.Sprintf("%s: the file cannot be written: %s", path, reason(err)), err: err}
+		return nil, nil, unwritable(path, err)
 	}
-	return f, func(err error) error {
+	return output{f, path}, func(err error) error {
 		if err == nil {
-			err = f.Sync()
+			if err = f.Sync(); err != nil {
+				err = unwritable(path, err)
+			}
 		}
 		if err = errors.Join(err, f.Close()); err != nil {
 			_ = os.Remove(path)
 		}
 		return err
 	}, nil
+}
+
+// output is what a copy is written to; its errors say that it cannot be.
+type output struct {
+	io.Writer
+	path string
+}
+
+func (o output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if err != nil {
+		err = unwritable(o.path, err)
+	}
+	return n, err
+}
+
+func unwritable(path string, err error) error {
+	return &failure{code: codeUnwritable, message: fmt.Sprintf("%s: the file cannot be written: %s", path, reason(err)), err: err}
 }
 
 // openSeekable opens a file, or keeps standard input in one.

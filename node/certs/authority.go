@@ -10,7 +10,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -68,9 +67,7 @@ var ErrAuthority = errors.New("the authority cannot be used")
 // loadAuthority reads the authority of a folder.
 func loadAuthority(dir string) (*authority, error) {
 	a, err := readAuthority(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %w: make one with godwit certs init", ErrAuthority, err)
-	} else if err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAuthority, err)
 	}
 	return a, nil

@@ -98,6 +98,27 @@ func Init(dir string) (Made, error) {
 	return made(Made{Folder: dir, NotAfter: a.cert.NotAfter}, files)
 }
 
+// Check tells whether a folder has all that Init makes, and that it can be used.
+// Its error wraps [ErrAuthority].
+func Check(dir string) error {
+	_, err := loadAuthority(dir)
+	for _, name := range []string{GossipKey, SecretsKey, Token} {
+		if err == nil {
+			_, err = shared(dir, name)
+		}
+	}
+	return err
+}
+
+// shared reads a file that is the same everywhere.
+func shared(dir, name string) ([]byte, error) {
+	data, err := readPrivate(filepath.Join(dir, name))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrAuthority, err)
+	}
+	return data, nil
+}
+
 // sharedKey is a new key in the form that nodes read.
 func sharedKey() []byte {
 	key := make([]byte, keySize)
@@ -143,7 +164,7 @@ func Client(dir, name string) (Made, error) {
 
 // issue signs for somebody and makes a folder of certificate and key, the
 // authority's certificate, and copies of shared files.
-func issue(dir string, who subject, files []content, shared ...string) (Made, error) {
+func issue(dir string, who subject, files []content, copies ...string) (Made, error) {
 	dir, err := filepath.Abs(dir)
 	if err == nil {
 		err = checkName(who.name)
@@ -160,10 +181,10 @@ func issue(dir string, who subject, files []content, shared ...string) (Made, er
 		return Made{}, err
 	}
 	files = append(files, content{File{AuthorityCert, "certificate of the authority"}, public, a.certPEM})
-	for _, name := range shared {
-		data, err := readPrivate(filepath.Join(dir, name))
+	for _, name := range copies {
+		data, err := shared(dir, name)
 		if err != nil {
-			return Made{}, fmt.Errorf("%w: %w", ErrAuthority, err)
+			return Made{}, err
 		}
 		files = append(files, content{File{name, sharedFiles[name]}, private, data})
 	}

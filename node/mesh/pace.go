@@ -8,8 +8,9 @@ import (
 const (
 	// paceWindow is for how long the earliest request is remembered: clocks of
 	// different machines do not run equally fast, and in this time not noticeably
-	// differently.
-	paceWindow = 10 * time.Minute
+	// differently. It is short because a machine that was paused from outside seems
+	// late with all it sends until its quickest request from before is forgotten.
+	paceWindow = time.Minute
 	// maxPaces bounds how many nodes are remembered.
 	maxPaces = 4096
 )

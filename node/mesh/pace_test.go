@@ -20,6 +20,8 @@ func TestLateness(t *testing.T) {
 		{"two", 20 * time.Minute, 20*time.Minute + 14*time.Second, time.Second}, // its clock is slower
 		{"two", 40 * time.Minute, 40*time.Minute + 15*time.Second, time.Second}, // and slower
 		{"two", 60 * time.Minute, 60*time.Minute + 16*time.Second, time.Second}, // which does not add up
+		{"two", 61 * time.Minute, 61*time.Minute + 46*time.Second, 30e9},        // its machine was paused
+		{"two", 62 * time.Minute, 62*time.Minute + 46*time.Second, 0},           // which is soon forgotten
 	} {
 		if got := p.late("n", tc.incarnation, tc.sent, tc.come); got != tc.late {
 			t.Errorf("request %d is %v late, want %v", i, got, tc.late)

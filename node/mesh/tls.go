@@ -2,7 +2,9 @@ package mesh
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"slices"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -34,5 +36,18 @@ func serverSide(both *tls.Config) *tls.Config {
 	if out.ClientCAs == nil {
 		out.ClientCAs = both.RootCAs
 	}
+	out.VerifyConnection = func(c tls.ConnectionState) error {
+		if !isNode(c.PeerCertificates[0]) {
+			return errors.New("the certificate is one for calling the API, not a node's")
+		}
+		return nil
+	}
 	return out
+}
+
+// isNode tells the certificate of a node, which is for both sides, from that of
+// somebody who calls the API: they have the same authority.
+func isNode(c *x509.Certificate) bool {
+	return len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) == 0 ||
+		slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageServerAuth) || slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny)
 }

@@ -54,10 +54,15 @@ func sign(t *testing.T, template *x509.Certificate, by *authority) ([]byte, *ecd
 // config is what a node with a certificate of this authority has.
 func (a authority) config(t *testing.T) *tls.Config {
 	t.Helper()
+	return a.configFor(t, x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth)
+}
+
+func (a authority) configFor(t *testing.T, uses ...x509.ExtKeyUsage) *tls.Config {
+	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "node"}, NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		ExtKeyUsage: uses,
 	}
 	der, key := sign(t, template, &a)
 	roots := x509.NewCertPool()
@@ -100,8 +105,11 @@ func TestTLSAsTheServerSeesIt(t *testing.T) {
 	for name, edit := range map[string]func(*tls.Config){
 		"no certificate":        func(c *tls.Config) { c.Certificates = nil },
 		"a foreign certificate": func(c *tls.Config) { c.Certificates = foreign.config(t).Certificates },
-		"an older version":      func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 },
-		"nothing wrong":         func(*tls.Config) {},
+		"a caller's certificate": func(c *tls.Config) {
+			c.Certificates = ours.configFor(t, x509.ExtKeyUsageClientAuth).Certificates
+		},
+		"an older version": func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 },
+		"nothing wrong":    func(*tls.Config) {},
 	} {
 		cfg := ours.config(t)
 		cfg.NextProtos = []string{"h2"}

@@ -207,6 +207,33 @@ func (o *older) Clock(ctx context.Context, place string) (time.Time, error) {
 	return now.Add(o.by), err
 }
 
+// undated is a store that does not say when an upload was begun.
+type undated struct{ storage.PendingLister }
+
+func (u undated) ListPending(ctx context.Context, place string, visit func(storage.Pending) error) error {
+	return u.PendingLister.ListPending(ctx, place, func(p storage.Pending) error {
+		p.Changed = time.Time{}
+		return visit(p)
+	})
+}
+
+func (u undated) Touched(context.Context, storage.Upload) (time.Time, error) { return time.Time{}, nil }
+
+// TestUploadsWithoutADateAreLeftAlone: they may have been begun a moment ago.
+func TestUploadsWithoutADateAreLeftAlone(t *testing.T) {
+	p, w := s3Place(t), newWorld(t)
+	up, err := p.store.Begin(t.Context(), p.results+"/a", storage.BeginOptions{Token: "new"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.put(kindTransfer, "a", download("a", "COMPLETED", "s3://"+p.results+"/a", storage.Upload{}))
+	cfg := p.config(w)
+	cfg.Objects, cfg.Repair, cfg.Unclaimed = map[string]storage.PendingLister{"s3": undated{p.store}}, true, true
+	if r := check(t, cfg); len(r.Findings) > 0 || !p.has(t, up) {
+		t.Errorf("%+v", r)
+	}
+}
+
 // realPlace is a real server, if there is one.
 func realPlace(t *testing.T) *testPlace {
 	server := s3test.StartVersity(t)

@@ -288,3 +288,64 @@ func TestInterruptedImports(t *testing.T) {
 		}
 	}
 }
+
+// undeletable fails the k-th deletion.
+type undeletable struct {
+	storage.RecordStore
+	left *int
+}
+
+func (u undeletable) Delete(ctx context.Context, key string, old storage.Version) error {
+	if *u.left--; *u.left == 0 {
+		return &storage.Error{Op: "delete", Name: key, Kind: storage.ErrDenied}
+	}
+	return u.RecordStore.Delete(ctx, key, old)
+}
+
+// TestInterruptedReplacements fails each deletion of what was there before in turn:
+// no node uses what is left of it, and the import can be repeated.
+func TestInterruptedReplacements(t *testing.T) {
+	w := newWorld(t)
+	w.put(kindTransfer, "a", &recordpb.Transfer{Id: "a"})
+	text, _ := export(t, w.records)
+	for k := range 3 {
+		used, left := newWorld(t), k+1
+		for _, id := range []string{"b", "c", "d"} {
+			used.put(kindTransfer, id, &recordpb.Transfer{Id: id})
+		}
+		if err := importInto(t, undeletable{used.records, &left}, text, true); storage.KindOf(err) != storage.ErrDenied {
+			t.Fatalf("deletion %d: %v", k, err)
+		}
+		if _, err := actors.CheckCluster(t.Context(), used.records); err == nil {
+			t.Errorf("deletion %d: a node would start", k)
+		}
+		if err := importInto(t, used.records, text, true); err != nil || len(content(t, used.records)) != 2 {
+			t.Errorf("deletion %d: %v", k, err)
+		}
+	}
+}
+
+// joining is a store on which a node, that looked at it before it was locked,
+// writes its lease when the last record is put back.
+type joining struct{ storage.RecordStore }
+
+func (j joining) Create(ctx context.Context, key string, body []byte) (storage.Version, error) {
+	if placeOf(key).kind == kindTransfer {
+		lease, _ := proto.Marshal(&recordpb.Lease{Node: "n1", Incarnation: "i1"})
+		_, _ = j.RecordStore.Create(ctx, actors.LeasePrefix+"n1", lease)
+	}
+	return j.RecordStore.Create(ctx, key, body)
+}
+
+func TestImportSeesANodeThatWasStarted(t *testing.T) {
+	w := newWorld(t)
+	w.put(kindTransfer, "a", &recordpb.Transfer{Id: "a"})
+	text, _ := export(t, w.records)
+	target := storagetest.NewMemory()
+	if err := importInto(t, joining{target}, text, false); !errors.Is(err, ErrInUse) {
+		t.Errorf("%v", err)
+	}
+	if _, err := actors.CheckCluster(t.Context(), target); err == nil {
+		t.Error("another node would start")
+	}
+}

@@ -50,20 +50,24 @@ func Import(ctx context.Context, records storage.RecordStore, r io.ReadSeeker, c
 		return Summary{}, fmt.Errorf("read the copy again: %w", err)
 	}
 	if cfg.Replace {
-		if err := wipe(ctx, records, cfg.LeaseExpiry); err != nil {
-			return Summary{}, err
-		}
-	} else if err := checkEmpty(ctx, records); err != nil {
+		err = checkIdle(ctx, records, cfg.LeaseExpiry)
+	} else {
+		err = checkEmpty(ctx, records)
+	}
+	if err != nil {
 		return Summary{}, err
 	}
-	gate, err := lock(ctx, records, cluster)
+	gate, err := lock(ctx, records, cluster, cfg.Replace)
 	if err != nil {
 		return Summary{}, err
 	}
 	if err := restore(ctx, records, r, uint64(max(time.Now().Unix(), 1))); err != nil {
 		return Summary{}, err
 	}
-	return summary, unlock(ctx, records, cluster, gate)
+	if err := unlock(ctx, records, cluster, gate); err != nil {
+		return Summary{}, err
+	}
+	return summary, nil
 }
 
 // verifyCopy reads a copy to its end and checks all that can be checked.
@@ -107,16 +111,25 @@ func checkEmpty(ctx context.Context, records storage.RecordStore) error {
 	})
 }
 
-// lock creates the record of the cluster so that no node starts, and makes sure
-// once more that nothing else is there.
-func lock(ctx context.Context, records storage.RecordStore, cluster *recordpb.Cluster) (storage.Version, error) {
+// lock writes the record of the cluster so that no node starts, removes what was
+// there before if it is to be replaced, and makes sure once more that nothing else
+// is there. The order matters: a store of which only a part was removed must not
+// look like one that nodes may use.
+func lock(ctx context.Context, records storage.RecordStore, cluster *recordpb.Cluster, replace bool) (storage.Version, error) {
 	locked := proto.CloneOf(cluster)
 	locked.Restoring = true
 	body, err := proto.Marshal(locked)
 	if err != nil {
 		return "", fmt.Errorf("encode record %s: %w", actors.ClusterKey, err)
 	}
-	version, err := create(ctx, records, actors.ClusterKey, body)
+	var version storage.Version
+	if replace {
+		if version, err = overwrite(ctx, records, actors.ClusterKey, body); err == nil {
+			err = wipe(ctx, records)
+		}
+	} else {
+		version, err = create(ctx, records, actors.ClusterKey, body)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -130,8 +143,17 @@ func lock(ctx context.Context, records storage.RecordStore, cluster *recordpb.Cl
 	})
 }
 
-// unlock lets nodes start.
+// unlock lets nodes start, unless one has that looked before the store was locked.
 func unlock(ctx context.Context, records storage.RecordStore, cluster *recordpb.Cluster, version storage.Version) error {
+	err := eachKey(ctx, records, actors.LeasePrefix, func(page []string) error {
+		if len(page) > 0 {
+			return fmt.Errorf("%w: node %s was started meanwhile", ErrInUse, placeOf(page[0]).id)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	body, err := proto.Marshal(cluster)
 	if err != nil {
 		return fmt.Errorf("encode record %s: %w", actors.ClusterKey, err)
@@ -209,6 +231,28 @@ func create(ctx context.Context, records storage.RecordStore, key string, body [
 		case kind == storage.ErrExists:
 			return "", fmt.Errorf("%w: somebody has written %s meanwhile", ErrInUse, key)
 		case n == tries || kind != storage.ErrConflict && kind != storage.ErrUnknown && kind != storage.ErrUnavailable:
+			return "", fmt.Errorf("write record %s: %w", key, err)
+		}
+	}
+}
+
+// overwrite writes a record whether it is there or not.
+func overwrite(ctx context.Context, records storage.RecordStore, key string, body []byte) (storage.Version, error) {
+	for n := 1; ; n++ {
+		rec, err := records.Get(ctx, key)
+		if storage.KindOf(err) == storage.ErrNotFound {
+			return create(ctx, records, key, body)
+		}
+		var version storage.Version
+		if err == nil {
+			if version, err = records.CompareAndSwap(ctx, key, body, rec.Version); err != nil {
+				version, err = storage.Settle(ctx, records, key, body, rec.Version, err)
+			}
+		}
+		switch kind := storage.KindOf(err); {
+		case err == nil:
+			return version, nil
+		case n == tries || kind == storage.ErrDenied || kind == storage.ErrCorrupt:
 			return "", fmt.Errorf("write record %s: %w", key, err)
 		}
 	}

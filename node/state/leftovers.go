@@ -275,6 +275,9 @@ func (c *checker) isOld(ctx context.Context, scheme string, p storage.Pending) (
 	if touched.Before(p.Changed) {
 		touched = p.Changed
 	}
+	if touched.IsZero() {
+		return false, err // some servers do not say when an upload was begun
+	}
 	return now.Sub(touched) >= minAge, err
 }
 

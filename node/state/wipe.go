@@ -13,14 +13,15 @@ import (
 	"godwit/storage"
 )
 
-// wipe removes all records, after it has made sure that no node holds a lease.
-func wipe(ctx context.Context, records storage.RecordStore, expiry time.Duration) error {
-	if err := checkIdle(ctx, records, expiry); err != nil {
-		return err
-	}
+// wipe removes all records but that of the cluster.
+func wipe(ctx context.Context, records storage.RecordStore) error {
 	var keys []string
 	err := eachKey(ctx, records, "", func(page []string) error {
-		keys = append(keys, page...)
+		for _, key := range page {
+			if key != actors.ClusterKey {
+				keys = append(keys, key)
+			}
+		}
 		return nil
 	})
 	if err != nil {
