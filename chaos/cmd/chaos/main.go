@@ -42,6 +42,7 @@ func run(args []string) (int, error) {
 	store := flags.String("store", "", "where state and results are: dir, mixed (state in a folder, results in S3), s3 (versitygw) or, for the mix, memory (S3 in the harness); s3 for the mix, dir for scenarios, if it is not given")
 	seed := flags.Uint64("seed", 1, "seed of all decisions")
 	flags.String("bug", "", "scenarios: the seeded bug that nodes have, one of package bug; none is what users run")
+	flags.String("driver", "", "scenario: docker runs each node in a container; if it is not given, nodes run as the scenario needs")
 	params := new(chaos.Params)
 	params.Register(flags, "")
 	mix := mixFlags(flags)
@@ -55,6 +56,9 @@ func run(args []string) (int, error) {
 		return 2, nil // it was told already
 	}
 	if *name == "" {
+		if flags.Lookup("driver").Value.String() != "" {
+			return 2, errors.New("the mix needs links between nodes that it can cut, which containers do not have: name a scenario")
+		}
 		mix.Nodes, mix.Store, mix.Seed, mix.Folder = *nodes, *store, *seed, *folder
 		mix.Duration, mix.Transfers, mix.Size, mix.Rate = params.Duration, params.Transfers, params.Size, params.Rate
 		return runMix(*mix)
