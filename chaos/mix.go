@@ -6,6 +6,7 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -190,6 +191,9 @@ func (m *mix) strikes(ctx context.Context) error {
 	defer end()
 	var going sync.WaitGroup
 	calm := quietEvery
+	// The first is a kill, so that no mix, however short, is without one.
+	turn := slices.DeleteFunc(slices.Clone(table), func(n Nemesis) bool { return n.Kind != history.FaultKill })
+	first := len(turn) > 0
 	for time.Since(m.began) < m.opts.Duration && m.fault() == nil {
 		pause := time.Duration(float64(m.opts.Pause) * (0.4 + 1.2*dice.Float64()))
 		if since := time.Since(m.began); since > calm-quietFor {
@@ -202,14 +206,18 @@ func (m *mix) strikes(ctx context.Context) error {
 			return err
 		}
 		// Some want all nodes, which are seldom free.
-		whole := dice.IntN(wholeEvery) == 0
+		whole := dice.IntN(wholeEvery) == 0 && !first
 		if whole {
 			going.Wait()
 		}
-		s := m.decide(dice, table, whole)
+		if !first {
+			turn = table
+		}
+		s := m.decide(dice, turn, whole)
 		if s == nil {
 			continue // nobody is left to be struck
 		}
+		first = false
 		going.Go(func() { m.perform(ctx, lasting, s) })
 	}
 	going.Wait()

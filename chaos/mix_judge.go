@@ -100,7 +100,7 @@ func (r *MixReport) String() string {
 		fmt.Fprintf(&b, "  %-48s %s\n", measured.Name+", "+measured.Unit+":", besideTargets(measured))
 	}
 	for _, v := range r.Verdicts {
-		fmt.Fprintf(&b, "  %-4s %-11s %s%s\n", v.ID, v.State(), v.Judged, v.Lacks)
+		fmt.Fprintf(&b, "  %-4s %-11s %s\n", v.ID, v.State(), judged(v))
 		for _, one := range v.Violations[:min(len(v.Violations), shownViolations)] {
 			fmt.Fprintf(&b, "       VIOLATION at %.1f s: %.600v\n", one.At.Seconds(), one)
 		}
@@ -110,6 +110,17 @@ func (r *MixReport) String() string {
 	}
 	fmt.Fprintf(&b, "  %d violations; the report is %s\n", len(r.Violations()), r.Page)
 	return b.String()
+}
+
+// judged is what a promise was held against, and what could not be.
+func judged(v check.Verdict) string {
+	if v.Lacks == "" {
+		return v.Judged
+	}
+	if v.Judged == "" {
+		return "for want of " + v.Lacks
+	}
+	return v.Judged + "; the rest is not judged for want of " + v.Lacks
 }
 
 // besideTargets is a distribution with what it was to stay below.

@@ -81,6 +81,12 @@ var linkNemeses = []Nemesis{
 	{Kind: "link.slow", About: "let a node send 8 KiB/s to 256 KiB/s", Covers: []string{"M7"}, Needs: needLinks, Weight: 4, Strike: strikeSlow},
 }
 
+// lasts is how long a fault holds, in seconds between two: at most a quarter of the
+// run, so that a short one has more than a few.
+func (m *mix) lasts(dice *mathrand.Rand, from, to float64) time.Duration {
+	return min(seconds(dice, from, to), m.opts.Duration/4)
+}
+
 // lasting is a strike of a node that others may overlap.
 func lasting(m *mix, n *Node, hold time.Duration, detail string, make func(context.Context) (func(context.Context) error, error)) *strike {
 	s := &strike{nodes: []*Node{n}, hold: hold, detail: fmt.Sprintf("%s for %.1f s", detail, hold.Seconds())}
@@ -93,7 +99,7 @@ func lasting(m *mix, n *Node, hold time.Duration, detail string, make func(conte
 
 func strikeCut(oneWay bool) func(*mix, *mathrand.Rand) *strike {
 	return func(m *mix, dice *mathrand.Rand) *strike {
-		hold, half := seconds(dice, 1, 15), dice.IntN(2) == 0
+		hold, half := m.lasts(dice, 1, 15), dice.IntN(2) == 0
 		if !m.room() {
 			return nil
 		}
@@ -155,7 +161,7 @@ func (m *mix) cut(ctx context.Context, links [][2]int, pause time.Duration) (fun
 }
 
 func strikePartial(m *mix, dice *mathrand.Rand) *strike {
-	hold, at := seconds(dice, 2, 20), dice.IntN(1<<20)
+	hold, at := m.lasts(dice, 2, 20), dice.IntN(1<<20)
 	if !m.room() {
 		return nil
 	}
@@ -186,7 +192,7 @@ func strikeSwizzle(m *mix, dice *mathrand.Rand) *strike {
 	}
 	dice.Shuffle(len(links), func(i, j int) { links[i], links[j] = links[j], links[i] })
 	order := dice.Perm(len(links))
-	hold := seconds(dice, 1, 5)
+	hold := m.lasts(dice, 1, 5)
 	all := m.takeAll()
 	if all == nil {
 		return nil
@@ -218,7 +224,7 @@ func strikeSwizzle(m *mix, dice *mathrand.Rand) *strike {
 }
 
 func strikeStoreCut(m *mix, dice *mathrand.Rand) *strike {
-	hold, how := seconds(dice, 1, 18), []proxy.Cut{proxy.Silent, proxy.Refused}[dice.IntN(2)]
+	hold, how := m.lasts(dice, 1, 18), []proxy.Cut{proxy.Silent, proxy.Refused}[dice.IntN(2)]
 	if !m.room() {
 		return nil
 	}
@@ -232,7 +238,7 @@ func strikeStoreCut(m *mix, dice *mathrand.Rand) *strike {
 }
 
 func strikeDeaf(m *mix, dice *mathrand.Rand) *strike {
-	hold := seconds(dice, 1, 15)
+	hold := m.lasts(dice, 1, 15)
 	if !m.room() {
 		return nil
 	}
@@ -250,7 +256,7 @@ func strikeDeaf(m *mix, dice *mathrand.Rand) *strike {
 }
 
 func strikeLossy(m *mix, dice *mathrand.Rand) *strike {
-	hold, percent := seconds(dice, 3, 20), []int{1, 5, 20, 50}[dice.IntN(4)]
+	hold, percent := m.lasts(dice, 3, 20), []int{1, 5, 20, 50}[dice.IntN(4)]
 	if !m.room() {
 		return nil
 	}
@@ -264,7 +270,7 @@ func strikeLossy(m *mix, dice *mathrand.Rand) *strike {
 }
 
 func strikeSlow(m *mix, dice *mathrand.Rand) *strike {
-	hold, rate := seconds(dice, 3, 15), int64(8<<10)<<dice.IntN(6)
+	hold, rate := m.lasts(dice, 3, 15), int64(8<<10)<<dice.IntN(6)
 	if !m.room() {
 		return nil
 	}
