@@ -133,8 +133,7 @@ func (e *entityActor) onStarted(ctx actor.Context) {
 	if e.life != nil {
 		e.life.stop()
 	}
-	c, stop := context.WithCancel(context.Background())
-	e.life = &life{ctx: c, stop: stop}
+	e.life = e.newLife()
 	e.loaded, e.busy, e.pending = false, false, nil
 	life, self, root := e.life, ctx.Self(), ctx.ActorSystem().Root
 	go func() {

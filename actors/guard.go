@@ -12,33 +12,51 @@ import (
 	"godwit/transfer"
 )
 
-// guard keeps a node from acting on the world after it was away, before health
-// has noticed. A process that was paused goes on in the middle of whatever it
-// did, and others may have taken over meanwhile: each write asks the clocks
-// first. It closes the gap between two looks of health, not that between the
-// question and the write; there the store refuses a stale owner.
+// guard keeps a node from acting on the world after it was away. A process that
+// was paused goes on in the middle of whatever it did, and others may have taken
+// over meanwhile: each effect asks the clocks first, before health has noticed,
+// and whether it was begun by the incarnation that the node is now, after health
+// has written the lease anew: what an earlier one began may still be running then.
+// It does not close the gap between the question and the effect; there the store
+// refuses a stale owner.
 type guard struct {
 	limit time.Duration
-	// looked is when health last found everything in order; nil when the node
-	// is fenced.
-	looked atomic.Pointer[instant]
+	// looked is what health last found in order; nil when the node is fenced.
+	looked atomic.Pointer[look]
 }
 
-func (g *guard) look(now instant) { g.looked.Store(&now) }
+// look says when a node was in order, and who it was.
+type look struct {
+	at          instant
+	incarnation string
+}
+
+func (g *guard) look(now instant, incarnation string) { g.looked.Store(&look{now, incarnation}) }
 
 func (g *guard) close() { g.looked.Store(nil) }
 
-// check refuses while the node cannot know that it still is who it was. Nothing
-// was carried out then, and the caller may try again.
-func (g *guard) check(op, name string) error {
+// check refuses while the node cannot know that it still is who it was when ctx
+// began. Nothing was carried out then, and the caller may try again. A context of
+// no incarnation is that of a caller, who is answered whoever the node is.
+func (g *guard) check(ctx context.Context, op, name string) error {
 	looked := g.looked.Load()
 	if bug.Seeded == bug.TrustAfterPause {
 		return nil
 	}
-	if looked != nil && gap(instantNow(), *looked) < g.limit {
+	began, bound := ctx.Value(incarnationKey{}).(string)
+	if looked != nil && gap(instantNow(), looked.at) < g.limit && (!bound || began == looked.incarnation) {
 		return nil
 	}
 	return &storage.Error{Kind: storage.ErrUnavailable, Op: op, Name: name, Err: errAway}
+}
+
+// incarnationKey is under which a context says which incarnation it belongs to.
+type incarnationKey struct{}
+
+// newLife begins the life of an actor of this incarnation.
+func (d *deps) newLife() *life {
+	ctx, stop := context.WithCancel(context.WithValue(context.Background(), incarnationKey{}, d.cfg.Incarnation))
+	return &life{ctx: ctx, stop: stop}
 }
 
 // guardedRecords is a record store that a node which was away does not write to.
@@ -48,21 +66,21 @@ type guardedRecords struct {
 }
 
 func (s guardedRecords) Create(ctx context.Context, key string, body []byte) (storage.Version, error) {
-	if err := s.guard.check("create", key); err != nil {
+	if err := s.guard.check(ctx, "create", key); err != nil {
 		return "", err
 	}
 	return s.RecordStore.Create(ctx, key, body)
 }
 
 func (s guardedRecords) CompareAndSwap(ctx context.Context, key string, body []byte, old storage.Version) (storage.Version, error) {
-	if err := s.guard.check("update", key); err != nil {
+	if err := s.guard.check(ctx, "update", key); err != nil {
 		return "", err
 	}
 	return s.RecordStore.CompareAndSwap(ctx, key, body, old)
 }
 
 func (s guardedRecords) Delete(ctx context.Context, key string, old storage.Version) error {
-	if err := s.guard.check("delete", key); err != nil {
+	if err := s.guard.check(ctx, "delete", key); err != nil {
 		return err
 	}
 	return s.RecordStore.Delete(ctx, key, old)
@@ -75,28 +93,28 @@ type guardedObjects struct {
 }
 
 func (s guardedObjects) Begin(ctx context.Context, name string, opts storage.BeginOptions) (storage.Upload, error) {
-	if err := s.guard.check("begin", name); err != nil {
+	if err := s.guard.check(ctx, "begin", name); err != nil {
 		return storage.Upload{}, err
 	}
 	return s.ObjectStore.Begin(ctx, name, opts)
 }
 
 func (s guardedObjects) Complete(ctx context.Context, up storage.Upload, parts []storage.Part, opts storage.CompleteOptions) (storage.ObjectInfo, error) {
-	if err := s.guard.check("complete", up.Name); err != nil {
+	if err := s.guard.check(ctx, "complete", up.Name); err != nil {
 		return storage.ObjectInfo{}, err
 	}
 	return s.ObjectStore.Complete(ctx, up, parts, opts)
 }
 
 func (s guardedObjects) Delete(ctx context.Context, name string) error {
-	if err := s.guard.check("delete object", name); err != nil {
+	if err := s.guard.check(ctx, "delete object", name); err != nil {
 		return err
 	}
 	return s.ObjectStore.Delete(ctx, name)
 }
 
 func (s guardedObjects) Abort(ctx context.Context, up storage.Upload) error {
-	if err := s.guard.check("abort", up.Name); err != nil {
+	if err := s.guard.check(ctx, "abort", up.Name); err != nil {
 		return err
 	}
 	return s.ObjectStore.Abort(ctx, up)
@@ -110,36 +128,36 @@ type guardedUploads struct {
 }
 
 // away is the failure of what was not begun.
-func (s guardedUploads) away(op string) *transfer.Error {
-	if err := s.guard.check(op, ""); err != nil {
+func (s guardedUploads) away(ctx context.Context, op string) *transfer.Error {
+	if err := s.guard.check(ctx, op, ""); err != nil {
 		return storeError(err)
 	}
 	return nil
 }
 
 func (s guardedUploads) OpenSession(ctx context.Context, u *endpoint.Upload) (transfer.Session, *endpoint.Failure) {
-	if e := s.away("open session"); e != nil {
+	if e := s.away(ctx, "open session"); e != nil {
 		return transfer.Session{}, &endpoint.Failure{Err: e}
 	}
 	return s.Uploads.OpenSession(ctx, u)
 }
 
 func (s guardedUploads) Send(ctx context.Context, u *endpoint.Upload, from int64, p endpoint.Progress) (*endpoint.UploadAnswer, *endpoint.Failure) {
-	if e := s.away("send"); e != nil {
+	if e := s.away(ctx, "send"); e != nil {
 		return nil, &endpoint.Failure{Err: e}
 	}
 	guarded := *u
-	guarded.Open = func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
-		if e := s.away("send"); e != nil {
+	guarded.Open = func(request context.Context, offset, length int64) (io.ReadCloser, error) {
+		if e := s.away(ctx, "send"); e != nil {
 			return nil, e
 		}
-		return u.Open(ctx, offset, length)
+		return u.Open(request, offset, length)
 	}
 	return s.Uploads.Send(ctx, &guarded, from, p)
 }
 
 func (s guardedUploads) Discard(ctx context.Context, u *endpoint.Upload, url string) *transfer.Error {
-	if e := s.away("discard"); e != nil {
+	if e := s.away(ctx, "discard"); e != nil {
 		return e
 	}
 	return s.Uploads.Discard(ctx, u, url)
@@ -151,7 +169,7 @@ func (o Outlets) guarded(g *guard) Outlets {
 	deliver, run := o.Deliver, o.Run
 	if deliver != nil {
 		o.Deliver = func(ctx context.Context, d endpoint.Delivery) (endpoint.Answer, error) {
-			if err := g.check("deliver", d.ID); err != nil {
+			if err := g.check(ctx, "deliver", d.ID); err != nil {
 				return endpoint.Answer{}, storeError(err)
 			}
 			return deliver(ctx, d)
@@ -159,7 +177,7 @@ func (o Outlets) guarded(g *guard) Outlets {
 	}
 	if run != nil {
 		o.Run = func(ctx context.Context, name string, stdin []byte, taskID string, attempt int) CommandResult {
-			if err := g.check("run", taskID); err != nil {
+			if err := g.check(ctx, "run", taskID); err != nil {
 				return CommandResult{Err: storeError(err)}
 			}
 			return run(ctx, name, stdin, taskID, attempt)

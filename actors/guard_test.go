@@ -37,6 +37,27 @@ func (c *counting) Discard(context.Context, *endpoint.Upload, string) *transfer.
 	return nil
 }
 
+// TestGuardKnowsIncarnations: what an incarnation has begun ends with it, although
+// the node is in order again.
+func TestGuardKnowsIncarnations(t *testing.T) {
+	g := &guard{limit: time.Minute}
+	first, second := &deps{cfg: Config{Incarnation: "1"}}, &deps{cfg: Config{Incarnation: "2"}}
+	refused := func(ctx context.Context) bool { return g.check(ctx, "deliver", "task") != nil }
+	g.look(instantNow(), "1")
+	earlier, later := first.newLife().ctx, second.newLife().ctx
+	if refused(earlier) || !refused(later) || refused(t.Context()) {
+		t.Error("not only its own incarnation acts")
+	}
+	g.close()
+	if !refused(earlier) || !refused(later) || !refused(t.Context()) {
+		t.Error("a fenced node acts")
+	}
+	g.look(instantNow(), "2")
+	if !refused(earlier) || refused(later) || refused(t.Context()) {
+		t.Error("what an earlier incarnation began goes on")
+	}
+}
+
 // TestGuardedUploads wakes a node up in the middle of an upload: others may have
 // gone on with it meanwhile, so that no other request is begun.
 func TestGuardedUploads(t *testing.T) {
@@ -52,13 +73,13 @@ func TestGuardedUploads(t *testing.T) {
 		_, f := guarded.OpenSession(t.Context(), &u)
 		return f
 	}
-	g.look(instantNow())
+	g.look(instantNow(), "")
 	if open() != nil || send() != nil || guarded.Discard(t.Context(), &u, "") != nil || far.requests != 5 {
 		t.Fatalf("%d requests of a node that was not away", far.requests)
 	}
 	u.Open = func(_ context.Context, offset, _ int64) (io.ReadCloser, error) {
 		if offset == 1 {
-			g.look(instant{at: time.Now().Add(-time.Hour)})
+			g.look(instant{at: time.Now().Add(-time.Hour)}, "")
 		}
 		return nil, nil
 	}
@@ -91,11 +112,11 @@ func TestGuardedOutlets(t *testing.T) {
 		_, err := guarded.Deliver(t.Context(), endpoint.Delivery{ID: "task"})
 		return guarded.Run(t.Context(), "command", nil, "task", 1).Err, err
 	}
-	g.look(instantNow())
+	g.look(instantNow(), "")
 	if e, err := try(); err != nil || e != nil || done != 2 {
 		t.Fatalf("a node that was not away: %d done, %v %v", done, err, e)
 	}
-	g.look(instant{at: time.Now().Add(-time.Hour)})
+	g.look(instant{at: time.Now().Add(-time.Hour)}, "")
 	e, err := try()
 	if err == nil || asTransferError(err).Code.Class() != transfer.Transient || e == nil || e.Code.Class() != transfer.Transient || done != 2 {
 		t.Errorf("a node that was away: %d done, %v %v", done, err, e)

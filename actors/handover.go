@@ -58,6 +58,10 @@ func (m *manager) receiveHandover(ctx actor.Context) {
 		m.onAskAgain(ctx)
 	case *ranThere:
 		m.onRanThere(msg)
+	case *ownerDoubted:
+		m.onOwnerDoubted(ctx, msg)
+	case *lookDue:
+		m.onLookDue(ctx)
 	}
 }
 
@@ -155,8 +159,8 @@ func (m *manager) onAskAgain(ctx actor.Context) {
 }
 
 // forgetDead no longer waits for members that cannot answer: what they had is
-// judged record by record.
-func (m *manager) forgetDead() {
+// judged record by record, and looked for.
+func (m *manager) forgetDead(ctx actor.Context) {
 	alive := map[string]string{}
 	for _, other := range m.topology.others(m.cfg.Node) {
 		alive[other.Name] = other.Incarnation
@@ -165,6 +169,9 @@ func (m *manager) forgetDead() {
 		for name, incarnation := range run.need {
 			if alive[name] != incarnation {
 				delete(run.need, name)
+				if run.pid != nil {
+					ctx.Send(run.pid, &lookAgain{})
+				}
 			}
 		}
 	}

@@ -104,7 +104,7 @@ func (h *health) onStarted(ctx actor.Context) {
 	h.life = &life{ctx: c, stop: stop}
 	h.looked = instantNow()
 	h.renewed = h.looked
-	h.guard.look(h.looked)
+	h.guard.look(h.looked, h.next.GetIncarnation())
 	h.renew(ctx)
 	h.schedule(ctx)
 }
@@ -126,7 +126,7 @@ func (h *health) onDue(ctx actor.Context) {
 		h.fence(ctx, now, away)
 	}
 	if !h.fenced {
-		h.guard.look(now)
+		h.guard.look(now, h.next.GetIncarnation())
 	}
 	if gap(now, h.renewed) >= h.cfg.LeaseRenewal || h.fenced || h.dropping {
 		h.renew(ctx)
@@ -274,7 +274,7 @@ func (h *health) onRenewed(ctx actor.Context, msg *leaseResult) {
 	if h.fenced && lease.GetIncarnation() == h.next.GetIncarnation() {
 		h.fenced = false
 		h.looked = instantNow()
-		h.guard.look(h.looked)
+		h.guard.look(h.looked, h.next.GetIncarnation())
 		h.cameBack = true
 		ctx.Send(h.manager, &unfence{incarnation: lease.GetIncarnation()})
 		h.tell(lease)

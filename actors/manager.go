@@ -32,7 +32,9 @@ type manager struct {
 	counts  map[countKey]int
 	running map[string]struct{}
 	// leaving is who waits for all shards to have stopped.
-	leaving  []*actor.PID
+	leaving []*actor.PID
+	// looked is the shard that was looked through last.
+	looked   int
 	fenced   bool
 	stopping bool
 }
@@ -77,6 +79,7 @@ func (m *manager) Receive(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *actor.Started:
 		m.deps.manager = ctx.Self()
+		m.lookLater(ctx)
 	case *actor.Stopping:
 		m.stopping = true
 	case *actor.Terminated:

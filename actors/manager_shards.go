@@ -83,7 +83,7 @@ func (m *manager) rearrange(ctx actor.Context) {
 			m.drop(ctx, n)
 		}
 	}
-	m.forgetDead()
+	m.forgetDead(ctx)
 	m.ask(ctx)
 	m.proceed(ctx)
 }

@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -26,6 +25,8 @@ type shard struct {
 	tenants map[string]*tenant
 	// residents are the shard's entities.
 	residents map[address]*resident
+	// seeking are requests for transfers whose records are looked for, by id.
+	seeking map[string][]held
 	// letGo are incarnations that do not have this shard any more; verdicts
 	// are about those that have not said so.
 	letGo    map[string]bool
@@ -104,7 +105,7 @@ type held struct {
 func newShard(d *deps, number int, letGo map[string]bool) actor.Producer {
 	return func() actor.Actor {
 		return &shard{
-			deps: d, number: number, tenants: map[string]*tenant{}, residents: map[address]*resident{},
+			deps: d, number: number, tenants: map[string]*tenant{}, residents: map[address]*resident{}, seeking: map[string][]held{},
 			letGo: letGo, verdicts: map[ownerRef]verdict{}, watched: map[ownerRef]bool{}, began: time.Now(),
 		}
 	}
@@ -149,8 +150,7 @@ func (s *shard) Receive(ctx actor.Context) {
 
 func (s *shard) onStarted(ctx actor.Context) {
 	s.self = ctx.Self()
-	c, stop := context.WithCancel(context.Background())
-	s.life = &life{ctx: c, stop: stop}
+	s.life = s.newLife()
 }
 
 // onStopping leaves nobody waiting for an answer, and asks for nothing any more.
@@ -174,6 +174,7 @@ func (s *shard) onStopping(ctx actor.Context) {
 			s.refuseEntity(ctx, h.sender, elsewhere(r.at.id))
 		}
 	}
+	s.silenceSeekers(ctx)
 	ctx.Request(s.owners, &unwatchOwners{})
 }
 
@@ -257,7 +258,7 @@ func (s *shard) refusal(t *tenant) *transfer.Error {
 func (s *shard) onRequest(ctx actor.Context, msg addressed) {
 	t, ok := s.tenants[msg.transferID()]
 	if !ok {
-		ctx.Respond(&result{err: notFound(msg.transferID())})
+		s.seek(ctx, msg.transferID(), msg, ctx.Sender())
 		return
 	}
 	s.deliver(ctx, t, msg, ctx.Sender())

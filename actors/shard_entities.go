@@ -185,6 +185,7 @@ func (s *shard) onMayClaim(ctx actor.Context, msg *mayClaim) {
 	}
 	r.owner = msg.owner
 	if s.watch(ctx, r.owner); !s.claimEntity(ctx, r) {
+		ctx.Send(s.manager, &ownerDoubted{shard: s.number, owner: r.owner})
 		s.cfg.Logger.Info("entity waits for its owner to end",
 			slog.String("entity", msg.at.String()), slog.String("owner", msg.owner.node))
 	}

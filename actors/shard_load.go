@@ -18,10 +18,12 @@ const reconsiderAfter = time.Second
 
 type (
 	// listed is what a record says: an entry, and who owns it if that is another
-	// node or incarnation that has not released it.
+	// node or incarnation that has not released it. A foreign record was last
+	// written by another node, which may have released it.
 	listed struct {
-		entry entry
-		owner ownerRef
+		entry   entry
+		owner   ownerRef
+		foreign bool
 	}
 	// recordsListed is the outcome of listing a shard.
 	recordsListed struct {
@@ -50,6 +52,10 @@ func (s *shard) receiveRecords(ctx actor.Context) {
 		s.onRead(ctx, msg)
 	case *reconsider:
 		s.reread(ctx, []string{msg.id})
+	case *sought:
+		s.onSought(ctx, msg)
+	case *lookAgain:
+		s.lookAgain(ctx)
 	case *keysListed:
 		s.onKeysListed(ctx, msg)
 	case *recordsFound:
@@ -104,22 +110,29 @@ func (s *shard) eachKey(ctx context.Context, use func(string)) error {
 	}
 }
 
-// readEntry reads one record. One that cannot be used is set aside: it is
-// listed as failed and concerns nobody else.
-func (s *shard) readEntry(ctx context.Context, id string) (l listed) {
+// readEntry reads one record, for as long as it takes.
+func (s *shard) readEntry(ctx context.Context, id string) listed {
+	return s.listedBy(id, func() (*record, *transfer.Error) { return s.recorder.readPatiently(ctx, id) })
+}
+
+// listedBy says what a record says that read returns. One that cannot be used is
+// set aside: it is listed as failed and concerns nobody else.
+func (s *shard) listedBy(id string, read func() (*record, *transfer.Error)) (l listed) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			l = listed{entry: faultyEntry(id, quarantined(id, fmt.Errorf("%v", cause)))}
 		}
 	}()
-	rec, err := s.recorder.readPatiently(ctx, id)
+	rec, err := read()
 	if err != nil {
 		return listed{entry: faultyEntry(id, err)}
 	}
 	state := decodeState(rec.body, rec.secret)
 	keepTime(&state, time.Now())
 	l.entry = entryOf(&state)
-	if owner := rec.envelope.GetOwner(); owner.GetNode() != s.cfg.Node && !owner.GetReleased() {
+	owner := rec.envelope.GetOwner()
+	l.foreign = owner.GetNode() != s.cfg.Node
+	if l.foreign && !owner.GetReleased() {
 		l.owner = ownerRef{owner.GetNode(), owner.GetIncarnation()}
 	}
 	return l
@@ -160,6 +173,9 @@ func (s *shard) enter(ctx actor.Context, t *tenant, l listed) {
 	s.keepFor(ctx, t)
 	s.alarm(ctx, t)
 	s.retellEnd(&t.entry)
+	if t.waiting {
+		ctx.Send(s.manager, &ownerDoubted{shard: s.number, owner: t.owner})
+	}
 	if t.waiting || s.verdicts[t.owner] == ownerDead {
 		s.watch(ctx, t.owner)
 	}

@@ -75,10 +75,14 @@ func (s *shard) onWritten(ctx actor.Context, msg *recordWritten) {
 			s.wake(ctx, t)
 		}
 	case errors.Is(msg.err, errFenced):
-		// It exists: the requests go to it.
+		// It exists: what is recorded is taken in, and the requests go to it.
+		s.notCreated(ctx, t)
+		for _, h := range waiting {
+			s.seek(ctx, msg.id, h.msg, h.sender)
+		}
+		return
 	default:
-		delete(s.tenants, msg.id)
-		ctx.Send(s.manager, &entryGone{entry: t.entry})
+		s.notCreated(ctx, t)
 		for _, h := range waiting {
 			ctx.Send(h.sender, &result{err: storeError(msg.err)})
 		}
@@ -87,6 +91,12 @@ func (s *shard) onWritten(ctx actor.Context, msg *recordWritten) {
 	for _, h := range waiting {
 		s.deliver(ctx, t, h.msg, h.sender)
 	}
+}
+
+// notCreated forgets a transfer whose record this node has not written.
+func (s *shard) notCreated(ctx actor.Context, t *tenant) {
+	delete(s.tenants, t.entry.id)
+	ctx.Send(s.manager, &entryGone{entry: t.entry})
 }
 
 // freshMost is how many records a shard keeps that it has just written. They save
@@ -123,21 +133,28 @@ func (s *shard) createdMember(ctx actor.Context, t *tenant, rec *record) {
 // starting one.
 func (s *shard) onGet(ctx actor.Context, msg *getRequest) {
 	t, ok := s.tenants[msg.id]
+	if !ok {
+		s.seek(ctx, msg.id, msg, ctx.Sender())
+		return
+	}
+	s.show(ctx, t, ctx.Sender())
+}
+
+func (s *shard) show(ctx actor.Context, t *tenant, sender *actor.PID) {
+	id := t.entry.id
 	switch {
-	case !ok:
-		ctx.Respond(&result{err: notFound(msg.id)})
 	case t.writing || t.pid != nil && !t.leaving && !t.resting:
-		s.deliver(ctx, t, msg, ctx.Sender())
+		s.deliver(ctx, t, &getRequest{id: id}, sender)
 	case t.fault != nil:
-		ctx.Respond(&result{snapshot: faulty(t)})
+		ctx.Send(sender, &result{snapshot: faulty(t)})
 	default:
-		reply, root, life, ours := ctx.Sender(), ctx.ActorSystem().Root, s.life, !t.waiting
+		root, life, ours := ctx.ActorSystem().Root, s.life, !t.waiting
 		go func() {
-			res := s.snapshotOf(life.ctx, msg.id, ours)
+			res := s.snapshotOf(life.ctx, id, ours)
 			if res.err != nil && life.ctx.Err() != nil {
-				res.err = elsewhere(msg.id)
+				res.err = elsewhere(id)
 			}
-			root.Send(reply, res)
+			root.Send(sender, res)
 		}()
 	}
 }

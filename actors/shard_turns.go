@@ -38,18 +38,22 @@ func (s *System) serveTurn(ctx context.Context, c *clusterpb.TurnCall) (*cluster
 // stops at once and waits again, with its bytes.
 func (s *shard) onTurn(ctx actor.Context, msg *turnRequest) {
 	t, ok := s.tenants[msg.id]
-	switch {
-	case !ok:
-		ctx.Respond(&result{err: notFound(msg.id)})
+	if !ok {
+		s.seek(ctx, msg.id, msg, ctx.Sender())
 		return
-	case t.waiting:
-		ctx.Respond(&result{err: s.theirs(msg.id)})
+	}
+	s.turn(ctx, t, msg, ctx.Sender())
+}
+
+func (s *shard) turn(ctx actor.Context, t *tenant, msg *turnRequest, sender *actor.PID) {
+	if t.waiting {
+		ctx.Send(sender, &result{err: s.theirs(msg.id)})
 		return
 	}
 	if t.entry.group == msg.group {
 		s.takeTurn(ctx, t, msg.granted)
 	}
-	ctx.Respond(&result{})
+	ctx.Send(sender, &result{})
 }
 
 // takeTurn takes in a turn, or gives it back, and confirms that.

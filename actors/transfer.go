@@ -188,8 +188,7 @@ func (t *transferActor) Receive(ctx actor.Context) {
 }
 
 func (t *transferActor) onStarted(ctx actor.Context) {
-	c, stop := context.WithCancel(context.Background())
-	t.life = &life{ctx: c, stop: stop}
+	t.life = t.newLife()
 	t.run = fetch.NewRun(t.life.ctx)
 	if rec := t.given; rec != nil {
 		t.given = nil
