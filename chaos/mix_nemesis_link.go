@@ -88,7 +88,7 @@ func (m *mix) lasts(dice *mathrand.Rand, from, to float64) time.Duration {
 }
 
 // lasting is a strike of a node that others may overlap.
-func lasting(m *mix, n *Node, hold time.Duration, detail string, make func(context.Context) (func(context.Context) error, error)) *strike {
+func lasting(n *Node, hold time.Duration, detail string, make func(context.Context) (func(context.Context) error, error)) *strike {
 	s := &strike{nodes: []*Node{n}, hold: hold, detail: fmt.Sprintf("%s for %.1f s", detail, hold.Seconds())}
 	s.begin = func(ctx context.Context) (err error) {
 		s.heal, err = make(ctx)
@@ -111,7 +111,7 @@ func strikeCut(oneWay bool) func(*mix, *mathrand.Rand) *strike {
 		if half {
 			side = m.c.half(n)
 		}
-		return lasting(m, n, hold, fmt.Sprintf("%d of %d", len(side), len(m.c.Nodes())), func(ctx context.Context) (func(context.Context) error, error) {
+		return lasting(n, hold, fmt.Sprintf("%d of %d", len(side), len(m.c.Nodes())), func(ctx context.Context) (func(context.Context) error, error) {
 			var links [][2]int
 			for _, a := range side {
 				for _, b := range m.c.Nodes() {
@@ -176,7 +176,7 @@ func strikePartial(m *mix, dice *mathrand.Rand) *strike {
 		}
 	}
 	other := others[at%len(others)]
-	return lasting(m, n, hold, "from "+other.Name, func(ctx context.Context) (func(context.Context) error, error) {
+	return lasting(n, hold, "from "+other.Name, func(ctx context.Context) (func(context.Context) error, error) {
 		return m.cut(ctx, [][2]int{{n.Number, other.Number}, {other.Number, n.Number}}, 0)
 	})
 }
@@ -232,7 +232,7 @@ func strikeStoreCut(m *mix, dice *mathrand.Rand) *strike {
 	if n == nil {
 		return nil
 	}
-	return lasting(m, n, hold, string(how), func(context.Context) (func(context.Context) error, error) {
+	return lasting(n, hold, string(how), func(context.Context) (func(context.Context) error, error) {
 		return func(context.Context) error { return m.proxy.Cut(n.Name, proxy.Open) }, m.proxy.Cut(n.Name, how)
 	})
 }
@@ -246,7 +246,7 @@ func strikeDeaf(m *mix, dice *mathrand.Rand) *strike {
 	if n == nil {
 		return nil
 	}
-	return lasting(m, n, hold, "", func(ctx context.Context) (func(context.Context) error, error) {
+	return lasting(n, hold, "", func(ctx context.Context) (func(context.Context) error, error) {
 		at, err := url.Parse(m.ways[n.Number])
 		if err != nil {
 			return nil, err
@@ -264,7 +264,7 @@ func strikeLossy(m *mix, dice *mathrand.Rand) *strike {
 	if n == nil {
 		return nil
 	}
-	return lasting(m, n, hold, fmt.Sprintf("%d %%", percent), func(ctx context.Context) (func(context.Context) error, error) {
+	return lasting(n, hold, fmt.Sprintf("%d %%", percent), func(ctx context.Context) (func(context.Context) error, error) {
 		return m.links.Lose(ctx, percent, n.Number)
 	})
 }
@@ -278,7 +278,7 @@ func strikeSlow(m *mix, dice *mathrand.Rand) *strike {
 	if n == nil {
 		return nil
 	}
-	return lasting(m, n, hold, fmt.Sprintf("%d KiB/s", rate>>10), func(ctx context.Context) (func(context.Context) error, error) {
+	return lasting(n, hold, fmt.Sprintf("%d KiB/s", rate>>10), func(ctx context.Context) (func(context.Context) error, error) {
 		return m.links.Slow(ctx, rate, n.Number)
 	})
 }
