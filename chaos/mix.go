@@ -6,6 +6,7 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -185,8 +186,14 @@ func (m *mix) strikes(ctx context.Context) error {
 	if len(table) == 0 {
 		return errors.New("no nemesis can strike here")
 	}
+	// What lasts is healed when the time is over.
+	lasting, end := context.WithTimeout(ctx, m.opts.Duration)
+	defer end()
 	var going sync.WaitGroup
 	calm := quietEvery
+	// The first is a kill, so that no mix, however short, is without one.
+	turn := slices.DeleteFunc(slices.Clone(table), func(n Nemesis) bool { return n.Kind != history.FaultKill })
+	first := len(turn) > 0
 	for time.Since(m.began) < m.opts.Duration && m.fault() == nil {
 		pause := time.Duration(float64(m.opts.Pause) * (0.4 + 1.2*dice.Float64()))
 		if since := time.Since(m.began); since > calm-quietFor {
@@ -199,15 +206,19 @@ func (m *mix) strikes(ctx context.Context) error {
 			return err
 		}
 		// Some want all nodes, which are seldom free.
-		whole := dice.IntN(wholeEvery) == 0
+		whole := dice.IntN(wholeEvery) == 0 && !first
 		if whole {
 			going.Wait()
 		}
-		s := m.decide(dice, table, whole)
+		if !first {
+			turn = table
+		}
+		s := m.decide(dice, turn, whole)
 		if s == nil {
 			continue // nobody is left to be struck
 		}
-		going.Go(func() { m.perform(ctx, s) })
+		first = false
+		going.Go(func() { m.perform(ctx, lasting, s) })
 	}
 	going.Wait()
 	return m.fault()
@@ -244,14 +255,15 @@ func choose(dice *mathrand.Rand, table []Nemesis) Nemesis {
 	return table[0] // never: at is below the sum
 }
 
-// perform makes a fault, lets it last and undoes it, and records all of it.
-func (m *mix) perform(ctx context.Context, s *strike) {
-	lasting := 1
+// perform makes a fault, lets it last, until lasting ends at most, and undoes it,
+// and records all of it.
+func (m *mix) perform(ctx, lasting context.Context, s *strike) {
+	overlaps := 1
 	if s.side {
-		lasting = 0
+		overlaps = 0
 	}
 	m.mu.Lock()
-	m.active += lasting
+	m.active += overlaps
 	m.mu.Unlock()
 	e := history.Event{At: m.rec.Now(), Fault: &history.Fault{Kind: s.kind, Detail: s.detail, Graceful: s.graceful, Afresh: s.afresh}}
 	for _, n := range s.nodes {
@@ -261,7 +273,7 @@ func (m *mix) perform(ctx context.Context, s *strike) {
 	m.opts.Logf("%s %v %s", s.kind, e.Fault.Nodes, s.detail)
 	err := s.begin(ctx)
 	if err == nil && s.hold > 0 {
-		_ = idle(ctx, s.hold) // healed in any case
+		_ = idle(lasting, s.hold) // healed in any case
 	}
 	// What was made is undone although the run ends.
 	healing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*startPatience)
@@ -293,7 +305,7 @@ func (m *mix) perform(ctx context.Context, s *strike) {
 	for _, n := range s.nodes {
 		delete(m.held, n)
 	}
-	m.active -= lasting
+	m.active -= overlaps
 	if s.victims == nil || len(s.victims) > 0 {
 		m.faults[s.kind]++
 	}

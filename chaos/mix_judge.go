@@ -28,9 +28,11 @@ type MixReport struct {
 	Bytes               int64
 	Groups              int
 	// Faults are counted by kind; Kills are processes that were killed.
-	Faults   map[string]int
-	Kills    int
-	Events   int
+	Faults map[string]int
+	Kills  int
+	Events int
+	// Measures are the times and the waste of the run.
+	Measures []check.Measure
 	Verdicts []check.Verdict
 }
 
@@ -59,7 +61,7 @@ func (m *mix) judge() (MixReport, error) {
 	if err != nil {
 		return r, err
 	}
-	r.Events, r.Verdicts = len(h.Events), check.Judge(h)
+	r.Events, r.Verdicts, r.Measures = len(h.Events), check.Judge(h), check.Measures(h)
 	page, err := os.Create(r.Page)
 	if err != nil {
 		return r, fmt.Errorf("write the report: %w", err)
@@ -94,8 +96,11 @@ func (r *MixReport) String() string {
 	for _, kind := range slices.Sorted(maps.Keys(r.Faults)) {
 		fmt.Fprintf(&b, "  %5d  %s\n", r.Faults[kind], kind)
 	}
+	for _, measured := range r.Measures {
+		fmt.Fprintf(&b, "  %-48s %s\n", measured.Name+", "+measured.Unit+":", besideTargets(measured))
+	}
 	for _, v := range r.Verdicts {
-		fmt.Fprintf(&b, "  %-4s %-11s %s%s\n", v.ID, v.State(), v.Judged, v.Lacks)
+		fmt.Fprintf(&b, "  %-4s %-11s %s\n", v.ID, v.State(), judged(v))
 		for _, one := range v.Violations[:min(len(v.Violations), shownViolations)] {
 			fmt.Fprintf(&b, "       VIOLATION at %.1f s: %.600v\n", one.At.Seconds(), one)
 		}
@@ -105,4 +110,33 @@ func (r *MixReport) String() string {
 	}
 	fmt.Fprintf(&b, "  %d violations; the report is %s\n", len(r.Violations()), r.Page)
 	return b.String()
+}
+
+// judged is what a promise was held against, and what could not be.
+func judged(v check.Verdict) string {
+	if v.Lacks == "" {
+		return v.Judged
+	}
+	if v.Judged == "" {
+		return "for want of " + v.Lacks
+	}
+	return v.Judged + "; the rest is not judged for want of " + v.Lacks
+}
+
+// besideTargets is a distribution with what it was to stay below.
+func besideTargets(m check.Measure) string {
+	d := Distribute(m.Values)
+	text := d.String()
+	told := func(name string, limit, got float64) {
+		if limit == 0 {
+			return
+		}
+		text += fmt.Sprintf(", %s %.0f", name, limit)
+		if got > limit {
+			text += " MISSED"
+		}
+	}
+	told("target for p99", m.Target, d.P99)
+	told("bound", m.Bound, d.Max)
+	return text
 }

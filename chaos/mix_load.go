@@ -87,6 +87,8 @@ type mixLoad struct {
 	verified int
 	working  sync.WaitGroup
 	slots    chan struct{}
+	// stopping is closed when stopped is set.
+	stopping chan struct{}
 }
 
 // mixSet is a completion group.
@@ -103,6 +105,7 @@ func newMixLoad(m *mix) *mixLoad {
 		m:    m,
 		dice: mathrand.New(mathrand.NewPCG(m.opts.Seed, 11)), ops: mathrand.New(mathrand.NewPCG(m.opts.Seed, 12)),
 		jobs: map[string]*mixJob{}, sets: map[string]*mixSet{}, ended: map[pb.Transfer_Status]int{}, slots: make(chan struct{}, submitters),
+		stopping: make(chan struct{}),
 	}
 }
 
@@ -111,6 +114,7 @@ func (l *mixLoad) stop() {
 	l.mu.Lock()
 	l.stopped = true
 	l.mu.Unlock()
+	close(l.stopping)
 	l.working.Wait()
 }
 

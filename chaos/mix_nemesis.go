@@ -182,9 +182,9 @@ var processNemeses = []Nemesis{
 func strikeKill(fresh bool) func(*mix, *mathrand.Rand) *strike {
 	return func(m *mix, dice *mathrand.Rand) *strike {
 		// Mostly back before others have taken over, sometimes long after that.
-		hold := seconds(dice, 0, 1)
+		hold := m.lasts(dice, 0, 1)
 		if dice.IntN(3) == 0 {
-			hold = seconds(dice, 1, 12)
+			hold = m.lasts(dice, 1, 12)
 		}
 		n := m.take(dice)
 		if n == nil {
@@ -200,7 +200,7 @@ func strikeKill(fresh bool) func(*mix, *mathrand.Rand) *strike {
 
 func strikeKillAll(m *mix, dice *mathrand.Rand) *strike {
 	order := dice.Perm(m.opts.Nodes + 1)
-	hold := seconds(dice, 0, 2)
+	hold := m.lasts(dice, 0, 2)
 	all := m.takeAll()
 	if all == nil {
 		return nil
@@ -223,7 +223,7 @@ func strikeKillAll(m *mix, dice *mathrand.Rand) *strike {
 }
 
 func strikeStop(m *mix, dice *mathrand.Rand) *strike {
-	hold := seconds(dice, 1, 20)
+	hold := m.lasts(dice, 1, 20)
 	if !m.room() {
 		return nil
 	}
@@ -247,7 +247,7 @@ func strikeStop(m *mix, dice *mathrand.Rand) *strike {
 }
 
 func strikeRestart(m *mix, dice *mathrand.Rand) *strike {
-	hold := seconds(dice, 0, 3)
+	hold := m.lasts(dice, 0, 3)
 	n := m.take(dice)
 	if n == nil {
 		return nil
@@ -300,7 +300,7 @@ func strikeRolling(m *mix, _ *mathrand.Rand) *strike {
 
 func strikeOperate(verb string) func(*mix, *mathrand.Rand) *strike {
 	return func(m *mix, dice *mathrand.Rand) *strike {
-		hold := seconds(dice, 2, 10)
+		hold := m.lasts(dice, 2, 10)
 		if !m.room() {
 			return nil
 		}
@@ -331,7 +331,7 @@ func strikeOperate(verb string) func(*mix, *mathrand.Rand) *strike {
 }
 
 func strikeJoin(m *mix, dice *mathrand.Rand) *strike {
-	hold, leaves := seconds(dice, 5, 15), dice.IntN(2) == 0
+	hold, leaves := m.lasts(dice, 5, 15), dice.IntN(2) == 0
 	if !m.room() {
 		return nil
 	}

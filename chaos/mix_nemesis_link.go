@@ -81,8 +81,14 @@ var linkNemeses = []Nemesis{
 	{Kind: "link.slow", About: "let a node send 8 KiB/s to 256 KiB/s", Covers: []string{"M7"}, Needs: needLinks, Weight: 4, Strike: strikeSlow},
 }
 
+// lasts is how long a fault holds, in seconds between two: at most a quarter of the
+// run, so that a short one has more than a few.
+func (m *mix) lasts(dice *mathrand.Rand, from, to float64) time.Duration {
+	return min(seconds(dice, from, to), m.opts.Duration/4)
+}
+
 // lasting is a strike of a node that others may overlap.
-func lasting(m *mix, n *Node, hold time.Duration, detail string, make func(context.Context) (func(context.Context) error, error)) *strike {
+func lasting(n *Node, hold time.Duration, detail string, make func(context.Context) (func(context.Context) error, error)) *strike {
 	s := &strike{nodes: []*Node{n}, hold: hold, detail: fmt.Sprintf("%s for %.1f s", detail, hold.Seconds())}
 	s.begin = func(ctx context.Context) (err error) {
 		s.heal, err = make(ctx)
@@ -93,7 +99,7 @@ func lasting(m *mix, n *Node, hold time.Duration, detail string, make func(conte
 
 func strikeCut(oneWay bool) func(*mix, *mathrand.Rand) *strike {
 	return func(m *mix, dice *mathrand.Rand) *strike {
-		hold, half := seconds(dice, 1, 15), dice.IntN(2) == 0
+		hold, half := m.lasts(dice, 1, 15), dice.IntN(2) == 0
 		if !m.room() {
 			return nil
 		}
@@ -105,7 +111,7 @@ func strikeCut(oneWay bool) func(*mix, *mathrand.Rand) *strike {
 		if half {
 			side = m.c.half(n)
 		}
-		return lasting(m, n, hold, fmt.Sprintf("%d of %d", len(side), len(m.c.Nodes())), func(ctx context.Context) (func(context.Context) error, error) {
+		return lasting(n, hold, fmt.Sprintf("%d of %d", len(side), len(m.c.Nodes())), func(ctx context.Context) (func(context.Context) error, error) {
 			var links [][2]int
 			for _, a := range side {
 				for _, b := range m.c.Nodes() {
@@ -155,7 +161,7 @@ func (m *mix) cut(ctx context.Context, links [][2]int, pause time.Duration) (fun
 }
 
 func strikePartial(m *mix, dice *mathrand.Rand) *strike {
-	hold, at := seconds(dice, 2, 20), dice.IntN(1<<20)
+	hold, at := m.lasts(dice, 2, 20), dice.IntN(1<<20)
 	if !m.room() {
 		return nil
 	}
@@ -170,7 +176,7 @@ func strikePartial(m *mix, dice *mathrand.Rand) *strike {
 		}
 	}
 	other := others[at%len(others)]
-	return lasting(m, n, hold, "from "+other.Name, func(ctx context.Context) (func(context.Context) error, error) {
+	return lasting(n, hold, "from "+other.Name, func(ctx context.Context) (func(context.Context) error, error) {
 		return m.cut(ctx, [][2]int{{n.Number, other.Number}, {other.Number, n.Number}}, 0)
 	})
 }
@@ -186,7 +192,7 @@ func strikeSwizzle(m *mix, dice *mathrand.Rand) *strike {
 	}
 	dice.Shuffle(len(links), func(i, j int) { links[i], links[j] = links[j], links[i] })
 	order := dice.Perm(len(links))
-	hold := seconds(dice, 1, 5)
+	hold := m.lasts(dice, 1, 5)
 	all := m.takeAll()
 	if all == nil {
 		return nil
@@ -218,7 +224,7 @@ func strikeSwizzle(m *mix, dice *mathrand.Rand) *strike {
 }
 
 func strikeStoreCut(m *mix, dice *mathrand.Rand) *strike {
-	hold, how := seconds(dice, 1, 18), []proxy.Cut{proxy.Silent, proxy.Refused}[dice.IntN(2)]
+	hold, how := m.lasts(dice, 1, 18), []proxy.Cut{proxy.Silent, proxy.Refused}[dice.IntN(2)]
 	if !m.room() {
 		return nil
 	}
@@ -226,13 +232,13 @@ func strikeStoreCut(m *mix, dice *mathrand.Rand) *strike {
 	if n == nil {
 		return nil
 	}
-	return lasting(m, n, hold, string(how), func(context.Context) (func(context.Context) error, error) {
+	return lasting(n, hold, string(how), func(context.Context) (func(context.Context) error, error) {
 		return func(context.Context) error { return m.proxy.Cut(n.Name, proxy.Open) }, m.proxy.Cut(n.Name, how)
 	})
 }
 
 func strikeDeaf(m *mix, dice *mathrand.Rand) *strike {
-	hold := seconds(dice, 1, 15)
+	hold := m.lasts(dice, 1, 15)
 	if !m.room() {
 		return nil
 	}
@@ -240,7 +246,7 @@ func strikeDeaf(m *mix, dice *mathrand.Rand) *strike {
 	if n == nil {
 		return nil
 	}
-	return lasting(m, n, hold, "", func(ctx context.Context) (func(context.Context) error, error) {
+	return lasting(n, hold, "", func(ctx context.Context) (func(context.Context) error, error) {
 		at, err := url.Parse(m.ways[n.Number])
 		if err != nil {
 			return nil, err
@@ -250,7 +256,7 @@ func strikeDeaf(m *mix, dice *mathrand.Rand) *strike {
 }
 
 func strikeLossy(m *mix, dice *mathrand.Rand) *strike {
-	hold, percent := seconds(dice, 3, 20), []int{1, 5, 20, 50}[dice.IntN(4)]
+	hold, percent := m.lasts(dice, 3, 20), []int{1, 5, 20, 50}[dice.IntN(4)]
 	if !m.room() {
 		return nil
 	}
@@ -258,13 +264,13 @@ func strikeLossy(m *mix, dice *mathrand.Rand) *strike {
 	if n == nil {
 		return nil
 	}
-	return lasting(m, n, hold, fmt.Sprintf("%d %%", percent), func(ctx context.Context) (func(context.Context) error, error) {
+	return lasting(n, hold, fmt.Sprintf("%d %%", percent), func(ctx context.Context) (func(context.Context) error, error) {
 		return m.links.Lose(ctx, percent, n.Number)
 	})
 }
 
 func strikeSlow(m *mix, dice *mathrand.Rand) *strike {
-	hold, rate := seconds(dice, 3, 15), int64(8<<10)<<dice.IntN(6)
+	hold, rate := m.lasts(dice, 3, 15), int64(8<<10)<<dice.IntN(6)
 	if !m.room() {
 		return nil
 	}
@@ -272,7 +278,7 @@ func strikeSlow(m *mix, dice *mathrand.Rand) *strike {
 	if n == nil {
 		return nil
 	}
-	return lasting(m, n, hold, fmt.Sprintf("%d KiB/s", rate>>10), func(ctx context.Context) (func(context.Context) error, error) {
+	return lasting(n, hold, fmt.Sprintf("%d KiB/s", rate>>10), func(ctx context.Context) (func(context.Context) error, error) {
 		return m.links.Slow(ctx, rate, n.Number)
 	})
 }

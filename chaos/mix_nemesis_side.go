@@ -51,7 +51,7 @@ var storeNemeses = []Nemesis{
 
 func strikeStore(decide func(*mathrand.Rand) proxy.Rule) func(*mix, *mathrand.Rand) *strike {
 	return func(m *mix, dice *mathrand.Rand) *strike {
-		rule, hold := decide(dice), seconds(dice, 2, 12)
+		rule, hold := decide(dice), m.lasts(dice, 2, 12)
 		if !m.room() {
 			return nil
 		}
@@ -81,7 +81,7 @@ var sideNemeses = []Nemesis{
 
 func strikeOrigin(f originFault) func(*mix, *mathrand.Rand) *strike {
 	return func(m *mix, dice *mathrand.Rand) *strike {
-		every, hold := 1+dice.IntN(3), seconds(dice, 2, 8)
+		every, hold := 1+dice.IntN(3), m.lasts(dice, 2, 8)
 		m.mu.Lock()
 		busy := m.originBusy
 		if !busy {
@@ -110,7 +110,7 @@ func strikeOrigin(f originFault) func(*mix, *mathrand.Rand) *strike {
 
 func strikeFar(m *mix, dice *mathrand.Rand) *strike {
 	kind, at := []endpointtest.SinkFaultKind{endpointtest.FaultCut, endpointtest.FaultLost}[dice.IntN(2)], dice.Int64N(2*mib)
-	times, hold := 1+dice.IntN(4), seconds(dice, 2, 8)
+	times, hold := 1+dice.IntN(4), m.lasts(dice, 2, 8)
 	return &strike{
 		side: true, hold: hold, detail: fmt.Sprintf("%d requests", times),
 		begin: func(context.Context) error {
@@ -123,7 +123,7 @@ func strikeFar(m *mix, dice *mathrand.Rand) *strike {
 
 func strikeHooks(fault string) func(*mix, *mathrand.Rand) *strike {
 	return func(m *mix, dice *mathrand.Rand) *strike {
-		every, hold := 1+dice.IntN(2), seconds(dice, 3, 12)
+		every, hold := 1+dice.IntN(2), m.lasts(dice, 3, 12)
 		return &strike{
 			side: true, hold: hold, detail: fmt.Sprintf("one of %d for %.1f s", every, hold.Seconds()),
 			begin: func(context.Context) error { m.hooks.set(fault, every); return nil },

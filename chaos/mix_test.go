@@ -21,7 +21,7 @@ func TestMix(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 	defer cancel()
 	r, err := RunMix(ctx, MixOptions{
-		Binary: bin, Folder: t.TempDir(), Seed: 1, Duration: 45 * time.Second, Pause: time.Second, Transfers: 10, Size: 12 * mib, Logf: t.Logf,
+		Binary: bin, Folder: t.TempDir(), Seed: 1, Duration: 20 * time.Second, Pause: 600 * time.Millisecond, Transfers: 10, Size: 8 * mib, Logf: t.Logf,
 	})
 	if err != nil {
 		t.Fatal(err)

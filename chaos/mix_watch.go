@@ -127,7 +127,11 @@ func (l *mixLoad) finish(ctx context.Context, j *mixJob, shown history.Transfer)
 // forget looks whether a result that was removed is there again, and deletes the
 // transfer.
 func (l *mixLoad) forget(ctx context.Context, j *mixJob) {
-	if idle(ctx, secondLook) != nil {
+	select {
+	case <-time.After(secondLook):
+	case <-l.stopping: // there is a last look
+		return
+	case <-ctx.Done():
 		return
 	}
 	l.lookAgain(j)
@@ -318,12 +322,12 @@ func (l *mixLoad) lastLooks(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	for _, j := range l.all() {
-		t, err := l.m.c.Get(ctx, j.id)
+		t, err := say(ctx, l, history.Call{Op: "get", ID: j.id}, func(ctx context.Context, n *Node) (*pb.Transfer, error) { return n.Get(ctx, j.id) })
 		j.mu.Lock()
 		final := j.final
 		j.mu.Unlock()
 		if err != nil {
-			continue // the checkers miss it
+			continue // the checkers miss what was accepted
 		}
 		shown := shownTransfer(t)
 		shown.Final = true

@@ -75,27 +75,11 @@ type decision struct {
 	members []string
 	policy  string
 	// at is when its task was begun to be created or, without one, its record said
-	// more than ENABLED; 0 is never. sealed is when it knew its members.
-	at, sealed time.Duration
-	// maybe is when a write of unknown outcome was begun that named them; 0 is never.
-	maybe time.Duration
+	// more than ENABLED; 0 is never. sealed is when it knew its members for certain,
+	// perhaps when it may have first: the outcome of a write may be heard late.
+	at, sealed, perhaps time.Duration
 	// task tells that it has one.
 	task bool
-}
-
-// see takes a write that names the members. One of unknown outcome may have been
-// done: whoever reads the record afterwards knows them, before anybody writes it
-// again.
-func (d *decision) see(e *history.Event) {
-	switch {
-	case e.Write.Outcome == history.OK:
-		d.members, d.policy, d.sealed = e.Write.Members, e.Write.Policy, e.Until()
-		if d.maybe > 0 {
-			d.sealed = d.maybe
-		}
-	case d.maybe == 0:
-		d.maybe = e.At
-	}
 }
 
 func (v *view) decisions() map[string]*decision {
@@ -114,8 +98,14 @@ func (v *view) decisions() map[string]*decision {
 		switch kindOf(w.Key) {
 		case "g":
 			d := of(idOf(w.Key))
-			if len(w.Members) > 0 && len(d.members) == 0 {
-				d.see(e)
+			if len(w.Members) > 0 && d.perhaps == 0 {
+				d.perhaps = e.Until()
+				if undecided(e) {
+					d.perhaps = e.At
+				}
+			}
+			if len(w.Members) > 0 && len(d.members) == 0 && w.Outcome == history.OK {
+				d.members, d.policy, d.sealed = w.Members, w.Policy, e.Until()
 			}
 			if d.at == 0 && w.Outcome == history.OK && slices.Contains([]string{"TRIGGERED", "DONE", "FAILED"}, w.Phase) {
 				d.at = e.At
@@ -166,8 +156,8 @@ func decidedAfterAll(v *view) Result {
 			continue // not decided, or for other reasons
 		}
 		judged++
-		if d.at < d.sealed && d.task {
-			r.violate(d.at, group, "its task was made at %.3f s, its members are known since %.3f s", d.at.Seconds(), d.sealed.Seconds())
+		if d.at < d.perhaps && d.task {
+			r.violate(d.at, group, "its task was made at %.3f s, its members are known since %.3f s", d.at.Seconds(), d.perhaps.Seconds())
 		}
 		for _, id := range d.members {
 			if end, ended := first[id]; !ended || end > d.at {

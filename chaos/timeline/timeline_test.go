@@ -158,7 +158,7 @@ func TestPageOfStates(t *testing.T) {
 	})
 	for _, part := range []string{
 		"&lt;i&gt;", "seeded bug as_if", fmt.Sprintf("%d violations", maxShown+5), "1 promises held, 1 not judged",
-		`<td class="state held">held</td><td><small>12 things</small>`, `<td class="state unjudged">not judged</td><td><small>not judged for want of a look</small>`,
+		`<td class="state held">held</td><td><small>12 things</small>`, `<td class="state unjudged">not judged</td><td><small>for want of a look</small>`,
 		`<td class="state violated">violated</td>`, "0:30 x: &lt;b&gt;broke&lt;/b&gt;", "and 5 more", `<line class="mark" x1="718"`,
 	} {
 		if !strings.Contains(text, part) {
