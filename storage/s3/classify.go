@@ -81,10 +81,12 @@ const statusClientGone = 499
 
 // codeKinds are the S3 codes that mean one thing whatever the status.
 var codeKinds = map[string]storage.Kind{
-	minio.NoSuchUpload:               storage.ErrNoUpload,
-	"InvalidPart":                    storage.ErrPartLost,
+	minio.NoSuchUpload: storage.ErrNoUpload,
+	"InvalidPart":      storage.ErrPartLost,
+	// No part is planned too small: a late write, which was cut short, has taken the
+	// place of one that was whole.
+	"EntityTooSmall":                 storage.ErrPartLost,
 	"InvalidPartOrder":               storage.ErrInvalid,
-	"EntityTooSmall":                 storage.ErrInvalid,
 	"EntityTooLarge":                 storage.ErrInvalid,
 	"KeyTooLongError":                storage.ErrInvalid,
 	"ObjectParentIsFile":             storage.ErrInvalid,

@@ -54,7 +54,7 @@ func TestClassify(t *testing.T) {
 		{write, reply{400, "InvalidPart", true}, storage.ErrPartLost},
 		{write, reply{200, "InvalidPart", true}, storage.ErrPartLost},
 		{write, reply{400, "BadDigest", true}, storage.ErrCorrupt},
-		{write, reply{400, "EntityTooSmall", true}, storage.ErrInvalid},
+		{write, reply{400, "EntityTooSmall", true}, storage.ErrPartLost},
 		{write, reply{400, "KeyTooLongError", true}, storage.ErrInvalid},
 		{create, reply{501, "NotImplemented", true}, storage.ErrUnsupported},
 	} {
