@@ -96,5 +96,5 @@ POSTRM
 chmod 755 "$root"/DEBIAN/{postinst,prerm,postrm}
 
 package=$target/godwit_${version}_$(arch "$GOARCH").deb
-dpkg-deb --root-owner-group -Zxz --build "$root" "$package" >/dev/null
+dpkg-deb --root-owner-group -Zgzip --build "$root" "$package" >/dev/null
 printf '%s\n' "$package"
