@@ -125,7 +125,9 @@ func (c *Cluster) JudgeHistory(r *Report) {
 	r.Writes = len(events)
 	outcomes := map[history.Outcome]int{}
 	for _, e := range events {
-		outcomes[e.Write.Outcome]++
+		if e.Write != nil {
+			outcomes[e.Write.Outcome]++
+		}
 	}
 	r.Note("state writes: %v", outcomes)
 	for _, v := range check.Judge(history.New(events)) {
