@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,6 +90,9 @@ func parseRecord(rec storage.Record, sealer Sealer) (*record, error) {
 	if r.body.Id != idOfKey(rec.Key) {
 		return nil, fmt.Errorf("record %s is of another transfer", rec.Key)
 	}
+	if !possible(r.body.Generation) {
+		return nil, fmt.Errorf("record %s has a plan that cannot be", rec.Key)
+	}
 	plain, err := sealer.Open(rec.Key, r.body.Sealed)
 	if err != nil {
 		return nil, fmt.Errorf("record %s: %w", rec.Key, err)
@@ -98,6 +102,14 @@ func parseRecord(rec storage.Record, sealer Sealer) (*record, error) {
 		return nil, fmt.Errorf("record %s has sealed fields that are not readable", rec.Key)
 	}
 	return r, nil
+}
+
+// possible tells whether there can be such content. To go on with a plan of
+// negative sizes could publish less than there is.
+func possible(g *recordpb.Generation) bool {
+	return g.GetSize() >= 0 && g.GetPartSize() >= 0 && !slices.ContainsFunc(g.GetParts(), func(p *recordpb.Part) bool {
+		return p.GetNumber() < 0 || p.GetSize() < 0
+	})
 }
 
 // encode makes the bytes of the next write: a new write id and sequence, the

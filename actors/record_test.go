@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
@@ -268,4 +269,37 @@ func FuzzParseRecord(f *testing.F) {
 			t.Errorf("what was read cannot be written: %v", err)
 		}
 	})
+}
+
+// TestImpossiblePlans refuses records whose checksum is right and whose sizes
+// cannot be: to go on with one would publish less than there is.
+func TestImpossiblePlans(t *testing.T) {
+	for name, change := range map[string]func(*recordpb.Generation){
+		"size":      func(g *recordpb.Generation) { g.Size = proto.Int64(-5) },
+		"part size": func(g *recordpb.Generation) { g.PartSize = -1 },
+		"part":      func(g *recordpb.Generation) { g.Parts = []*recordpb.Part{{Number: 1, Size: -1}} },
+		"number":    func(g *recordpb.Generation) { g.Parts = []*recordpb.Part{{Number: -1, Size: 1}} },
+	} {
+		state := transfer.State{Spec: transfer.Spec{ID: "a"}, Gen: transfer.Generation{Number: 1, Plan: transfer.Plan{Size: 10, PartSize: 5}}}
+		raw, _, err := newRecord("a").encode(&state, &recordpb.Owner{Node: "n1"}, 1, testSealer{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec, err := parseRecord(storage.Record{Key: transferKey("a"), Body: raw}, testSealer{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(rec.body.Generation)
+		env := proto.Clone(rec.envelope).(*recordpb.Envelope)
+		if env.Body, err = proto.Marshal(rec.body); err != nil {
+			t.Fatal(err)
+		}
+		env.Checksum = xxhash.Sum64(env.Body)
+		if raw, err = proto.Marshal(env); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parseRecord(storage.Record{Key: transferKey("a"), Body: raw}, testSealer{}); err == nil {
+			t.Errorf("%s: the record is taken", name)
+		}
+	}
 }
