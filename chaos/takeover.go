@@ -149,6 +149,9 @@ func (c *Cluster) follow(ctx context.Context, before *pb.Transfer, m Moment, eve
 	if t.Ended {
 		stop() // nothing more will be asked for
 	}
+	// What makes progress was asked for, but before the fault was known to be over
+	// where that takes long to hear of, as with containers.
+	defer time.AfterFunc(time.Second, stop).Stop()
 	t.Requested = <-asked
 	return t
 }
