@@ -302,6 +302,7 @@ func TestDestinations(t *testing.T) {
 		settle(0)
 		b.create(sys, b.spec("b", same), true)
 		b.await(sys, "b")
+		settle(0) // its shard hears of its end a moment later
 		_, _, err = sys.Create(b.Context(), b.spec("d", same), true)
 		b.code(err, transfer.CodeDestExists)
 		b.create(sys, b.spec("e", same, func(s *transfer.Spec) { s.IfExists = transfer.IfExistsSkip }), true)
