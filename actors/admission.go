@@ -21,6 +21,8 @@ type admission struct {
 	clustered bool
 	asked     map[string]time.Time
 	toAsk     []string
+	// left are hosts that may have a lease which nothing needs any more.
+	left []string
 	// waiting are ordered by rank; later holds those whose time has not come,
 	// blocked those whose host has no connection left, so that they are not
 	// looked at again and again.
@@ -95,6 +97,7 @@ func (a *admission) forget(id string) bool {
 		a.drop(e)
 		// It may have been let through to a connection that another can use now.
 		a.unblock(e.want.host, time.Now())
+		a.left = append(a.left, e.want.host)
 	}
 	w, ok := a.running[id]
 	if !ok {
@@ -105,6 +108,7 @@ func (a *admission) forget(id string) bool {
 		delete(a.perHost, w.host)
 	}
 	a.unblock(w.host, time.Now())
+	a.left = append(a.left, w.host)
 	return true
 }
 
@@ -186,78 +190,6 @@ func (a *admission) limit(host string, now time.Time) int {
 		return l.connections
 	}
 	return a.hostConnections
-}
-
-// askPatience is how long a keeper may take to answer before a host is used
-// without it.
-const askPatience = time.Second
-
-// mustAsk tells that a host's keeper has not said yet how many connections this
-// node may open.
-func (a *admission) mustAsk(host string, now time.Time) bool {
-	if l, ok := a.leases[host]; !a.clustered || ok && l.until.After(now) {
-		return false
-	}
-	since, ok := a.asked[host]
-	if !ok {
-		a.asked[host], a.toAsk = now, append(a.toAsk, host)
-		return true
-	}
-	return now.Sub(since) < askPatience
-}
-
-// leased takes in what a keeper grants.
-func (a *admission) leased(l linkLease, now time.Time) {
-	delete(a.asked, l.host)
-	a.leases[l.host] = hostLease{l.connections, now.Add(linkTTL)}
-	a.unblock(l.host, now)
-	a.hold(l.host, l.busy)
-}
-
-// demands are the hosts that this node has or wants connections to.
-func (a *admission) demands(now time.Time) []linkDemand {
-	var out []linkDemand
-	for host := range a.perHost {
-		out = append(out, a.demand(host, now))
-	}
-	for host := range a.asked {
-		a.addWaiting(&out, host, now)
-	}
-	for host := range a.leases {
-		a.addWaiting(&out, host, now)
-	}
-	return out
-}
-
-// addWaiting adds a host for which nothing runs, and forgets one that nothing
-// waits for either.
-func (a *admission) addWaiting(out *[]linkDemand, host string, now time.Time) {
-	switch {
-	case a.perHost[host] > 0:
-	case a.queued[host] > 0:
-		*out = append(*out, a.demand(host, now))
-	default:
-		delete(a.asked, host)
-		delete(a.leases, host)
-	}
-}
-
-func (a *admission) demand(host string, now time.Time) linkDemand {
-	d := linkDemand{host: host, running: a.perHost[host], transfers: a.perHost[host] + a.queued[host]}
-	if until := a.busy[host]; until.After(now) {
-		d.busy = until
-	}
-	return d
-}
-
-// takeAsked are the demands that cannot wait.
-func (a *admission) takeAsked(now time.Time) []linkDemand {
-	var out []linkDemand
-	for _, host := range a.toAsk {
-		out = append(out, a.demand(host, now))
-	}
-	a.toAsk = nil
-	return out
 }
 
 // admit takes the transfers that may run now out of the queue, best first.

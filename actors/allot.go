@@ -28,6 +28,7 @@ type link struct {
 type linkUse struct {
 	transfers, connections int
 	until                  time.Time
+	incarnation            string
 }
 
 func newLink(now time.Time) *link { return &link{since: now, nodes: map[string]*linkUse{}} }
@@ -71,6 +72,9 @@ func (l *link) fair(node string, limit int) int {
 	}
 	return max(1, limit*mine/total)
 }
+
+// leave forgets a node that needs no connections any more.
+func (l *link) leave(node string) { delete(l.nodes, node) }
 
 // expire forgets nodes that do not renew.
 func (l *link) expire(now time.Time) {

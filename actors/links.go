@@ -2,6 +2,8 @@ package actors
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -17,8 +19,10 @@ type links struct {
 	life     *life
 	topology Topology
 	// kept are the hosts whose limit this node keeps.
-	kept    map[string]*link
-	calling map[string]bool
+	kept map[string]*link
+	// asking are the keepers that have not answered yet, with what is to be asked
+	// next, by host.
+	asking map[string]map[string]linkDemand
 }
 
 // Messages of links.
@@ -56,7 +60,7 @@ type linkLease struct {
 
 func newLinks(d *deps) actor.Producer {
 	return func() actor.Actor {
-		return &links{deps: d, kept: map[string]*link{}, calling: map[string]bool{}}
+		return &links{deps: d, kept: map[string]*link{}, asking: map[string]map[string]linkDemand{}}
 	}
 }
 
@@ -77,18 +81,17 @@ func (l *links) Receive(ctx actor.Context) {
 	case *linkRequest:
 		ctx.Respond(&linkLeases{leases: l.lease(msg.from, msg.demands)})
 	case *linkAnswered:
-		delete(l.calling, msg.keeper)
-		l.tell(ctx, msg.leases)
+		l.onAnswered(ctx, msg)
 	}
 }
 
-// onTopology takes back what members held that have ended for certain.
+// onTopology takes back what processes held that have ended for certain.
 func (l *links) onTopology(msg *topologyChanged) {
 	l.topology = msg.topology
-	for _, m := range l.topology.Members {
-		if m.Gone {
-			for _, kept := range l.kept {
-				delete(kept.nodes, m.Name)
+	for _, kept := range l.kept {
+		for name, use := range kept.nodes {
+			if m := l.topology.member(name); m != nil && (m.Gone || m.Incarnation != use.incarnation) {
+				kept.leave(name)
 			}
 		}
 	}
@@ -125,10 +128,24 @@ func (l *links) onDemands(ctx actor.Context, msg *linkDemands) {
 		switch {
 		case name == l.cfg.Node:
 			l.tell(ctx, l.lease(name, demands))
-		case !l.calling[name]:
-			l.calling[name] = true
+		case l.asking[name] == nil:
+			l.asking[name] = map[string]linkDemand{}
 			l.callKeeper(ctx, *l.topology.member(name), demands)
+		default:
+			for _, d := range demands {
+				l.asking[name][d.host] = d
+			}
 		}
+	}
+}
+
+// onAnswered passes on what a keeper grants, and asks what came up meanwhile.
+func (l *links) onAnswered(ctx actor.Context, msg *linkAnswered) {
+	next := slices.Collect(maps.Values(l.asking[msg.keeper]))
+	delete(l.asking, msg.keeper)
+	l.tell(ctx, msg.leases)
+	if len(next) > 0 {
+		l.onDemands(ctx, &linkDemands{demands: next})
 	}
 }
 
@@ -155,7 +172,8 @@ func (l *links) tell(ctx actor.Context, leases []linkLease) {
 	}
 }
 
-// lease is what this node grants as the keeper.
+// lease is what this node grants as the keeper. Who needs nothing any more gets no
+// answer.
 func (l *links) lease(from string, demands []linkDemand) []linkLease {
 	now := time.Now()
 	limit := l.cfg.HostConnections
@@ -168,7 +186,15 @@ func (l *links) lease(from string, demands []linkDemand) []linkLease {
 			l.kept[d.host] = kept
 		}
 		kept.hold(d.busy)
-		out = append(out, linkLease{d.host, kept.lease(from, d.transfers, d.running, limit, static, now), kept.busy})
+		if d.transfers == 0 {
+			kept.leave(from)
+			continue
+		}
+		share := kept.lease(from, d.transfers, d.running, limit, static, now)
+		if m := l.topology.member(from); m != nil {
+			kept.nodes[from].incarnation = m.Incarnation
+		}
+		out = append(out, linkLease{d.host, share, kept.busy})
 	}
 	return out
 }
