@@ -38,8 +38,9 @@ type groupLogic struct {
 	// counting: a census is under way. asking are answered after it.
 	counting bool
 	asking   []countedReply
-	// timer is for the next look at the members, nil if none is planned.
+	// timer is for the next look at the members, nil if none is planned; due is when.
 	timer *time.Timer
+	due   time.Time
 }
 
 // heard is the last news of a member: messages overtake each other, and turns
@@ -48,8 +49,9 @@ type heard struct {
 	source   string
 	sequence uint64
 	step     uint64
-	// granted: it was told of a turn, and has not confirmed it.
-	granted bool
+	// granted: it was given a turn, and has not confirmed it; told: its owner of that
+	// time has answered.
+	granted, told bool
 }
 
 // countedReply waits for the members to be counted.
@@ -71,7 +73,8 @@ type (
 		err  *transfer.Error
 	}
 	recount struct{}
-	// turnRefused says that a member did not hear of its turn.
+	// turnTold says that a member has heard of its turn, turnRefused that it did not.
+	turnTold    struct{ id string }
 	turnRefused struct{ id string }
 )
 
@@ -175,6 +178,10 @@ func (l *groupLogic) hear(ctx actor.Context, r *entityRequest, to *actor.PID) {
 	now.source, now.sequence = m.GetSource(), m.GetSequence()
 	now.granted = last.granted && !m.GetTurn()
 	l.put(memberFrom(m), now)
+	if _, member := l.members.Get(m.GetId()); member && now.granted && last.source != m.GetSource() {
+		// It has another owner now, and the one before may have had the turn.
+		l.tellTurns(ctx, []string{m.GetId()}, true)
+	}
 	l.giveTurns(ctx)
 	l.countLater(ctx, recountEvery)
 }
@@ -187,10 +194,12 @@ func (l *groupLogic) news(id string) heard {
 	return h
 }
 
-// put takes in one member as it is said to be.
+// put takes in one member as it is said to be. What is known of one that has ended
+// or left is kept until a later census, since older news of it may be on its way.
 func (l *groupLogic) put(m member, h heard) {
 	if m.phase.Terminal() || m.entry.group != l.at.id {
-		l.forgetMember(m.id)
+		l.members.Remove(m.id)
+		l.seen[m.id] = h
 		return
 	}
 	known := groupMember(&m)
@@ -275,7 +284,7 @@ func (l *groupLogic) giveTurns(ctx actor.Context) {
 		m.Turn = true
 		l.members.Put(m)
 		h := l.news(id)
-		h.granted = true
+		h.granted, h.told = true, false
 		l.seen[id] = h
 	}
 	l.tellTurns(ctx, grant, true)
@@ -294,8 +303,12 @@ func (l *groupLogic) tellTurns(ctx actor.Context, ids []string, granted bool) {
 		each(ids, func(id string) {
 			c, cancel := context.WithTimeout(c, membershipPatience)
 			defer cancel()
-			if _, err := l.system.request(c, &turnRequest{id: id, group: name, granted: granted}); err != nil {
+			_, err := l.system.request(c, &turnRequest{id: id, group: name, granted: granted})
+			switch {
+			case err != nil:
 				root.Send(self, &entityHappened{life: life, msg: &turnRefused{id: id}})
+			case granted:
+				root.Send(self, &entityHappened{life: life, msg: &turnTold{id: id}})
 			}
 		})
 		return nil
@@ -310,6 +323,12 @@ func (l *groupLogic) happened(ctx actor.Context, msg any) {
 		l.count(ctx)
 	case *counted:
 		l.onCounted(ctx, msg)
+	case *turnTold:
+		if l.seen[msg.id].granted {
+			h := l.news(msg.id)
+			h.told = true
+			l.seen[msg.id] = h
+		}
 	case *turnRefused:
 		// Whether it has heard of its turn, the next census says.
 		if h, ok := l.seen[msg.id]; ok {

@@ -26,11 +26,13 @@ func (l *groupLogic) count(ctx actor.Context) {
 	})
 }
 
+// countLater plans the next look at the members, unless an earlier one is planned.
 func (l *groupLogic) countLater(ctx actor.Context, after time.Duration) {
-	if l.timer != nil {
+	due := time.Now().Add(after)
+	if l.timer != nil && !due.Before(l.due) {
 		return
 	}
-	l.timer = l.later(ctx, nil, after, &recount{})
+	l.timer, l.due = l.later(ctx, l.timer, after, &recount{}), due
 }
 
 func (l *groupLogic) stopped(ctx actor.Context) {
@@ -61,7 +63,9 @@ func (l *groupLogic) onCounted(ctx actor.Context, msg *counted) {
 		if h.step > msg.step {
 			continue
 		}
-		h.granted = h.granted && !m.entry.turn
+		// Who was told and does not have the turn now has it no more: its owner then
+		// was another one.
+		h.granted = h.granted && !h.told && !m.entry.turn
 		l.put(*m, h)
 	}
 	for id, h := range gone {

@@ -27,6 +27,8 @@ type town struct {
 	members map[string]*actors.Member
 	// cut drops messages between two nodes.
 	cut func(from, to string) bool
+	// arrives is told of every message before it is served.
+	arrives func(to, kind string)
 	// calls counts the messages of each kind.
 	calls   map[string]int
 	version uint64
@@ -54,7 +56,7 @@ func (n neighbours) Call(ctx context.Context, to actors.Member, kind string, _ u
 	c.mu.Lock()
 	target, member := c.systems[to.Name], c.members[to.Name]
 	c.calls[kind]++
-	lost := c.cut != nil && c.cut(n.name, to.Name)
+	lost, arrives := c.cut != nil && c.cut(n.name, to.Name), c.arrives
 	c.mu.Unlock()
 	switch {
 	case lost:
@@ -62,6 +64,9 @@ func (n neighbours) Call(ctx context.Context, to actors.Member, kind string, _ u
 		return nil, context.Cause(ctx)
 	case target == nil || member.Incarnation != to.Incarnation:
 		return nil, fmt.Errorf("node %s: %w", to.Name, actors.ErrNotCarriedOut)
+	}
+	if arrives != nil {
+		arrives(to.Name, kind)
 	}
 	return target.Serve(ctx, n.name, kind, body)
 }
@@ -110,7 +115,10 @@ func (c *town) became(name string, self actors.Self) {
 }
 
 // tell gives all nodes the topology as it is.
-func (c *town) tell() {
+func (c *town) tell() { c.tellBut("") }
+
+// tellBut leaves out one node.
+func (c *town) tellBut(blind string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.version++
@@ -124,8 +132,10 @@ func (c *town) tell() {
 		}
 		return 1
 	})
-	for _, sys := range c.systems {
-		sys.SetTopology(t)
+	for name, sys := range c.systems {
+		if name != blind {
+			sys.SetTopology(t)
+		}
 	}
 }
 
@@ -133,13 +143,19 @@ func (c *town) tell() {
 // the proof, and miss it otherwise.
 func (c *town) kill(name string, proof bool) {
 	c.Helper()
+	c.fall(name, proof)
+	c.tell()
+}
+
+// fall is kill, but that nobody is told.
+func (c *town) fall(name string, proof bool) {
+	c.Helper()
 	c.mu.Lock()
 	sys := c.systems[name]
 	delete(c.systems, name)
 	c.members[name].State, c.members[name].Gone = actors.MemberDead, proof
 	c.mu.Unlock()
 	sys.Abandon()
-	c.tell()
 }
 
 // any is a node that runs, not always the same.
