@@ -1,7 +1,9 @@
 package node
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,8 +16,16 @@ import (
 const probePrefix = "probe"
 
 // checkStore refuses a state store that does not keep the promises ownership
-// rests on (store.unsafe), or that cannot be asked (store.unavailable).
+// rests on (store.unsafe), that cannot be asked (store.unavailable), or that has
+// lost records of which nobody knows the names (store.corrupt): such a store refuses
+// every check of a probe.
 func checkStore(ctx context.Context, records storage.RecordStore) error {
+	if _, err := records.Get(ctx, probePrefix+"/none"); storage.KindOf(err) == storage.ErrCorrupt {
+		return &transfer.Error{
+			Code: transfer.CodeStoreCorrupt, Op: "read", Subject: "state store",
+			Message: cmp.Or(errors.Unwrap(err), err).Error(), Err: err,
+		}
+	}
 	report := storage.ProbeQuick(ctx, records, probePrefix)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -29,6 +29,13 @@ func (away) Create(context.Context, string, []byte) (storage.Version, error) {
 	return "", &storage.Error{Op: "create", Name: "x", Kind: storage.ErrUnavailable}
 }
 
+// holed has lost records, and nobody knows which.
+type holed struct{ *storagetest.Memory }
+
+func (holed) Get(context.Context, string) (storage.Record, error) {
+	return storage.Record{}, &storage.Error{Op: "get", Name: "x", Kind: storage.ErrCorrupt, Err: errors.New("it is short")}
+}
+
 func TestUnsafeStoresAreRefused(t *testing.T) {
 	if err := checkStore(t.Context(), storagetest.NewMemory()); err != nil {
 		t.Fatalf("a good store: %v", err)
@@ -36,6 +43,7 @@ func TestUnsafeStoresAreRefused(t *testing.T) {
 	for code, store := range map[transfer.Code]storage.RecordStore{
 		transfer.CodeStoreUnsafe:      liar{storagetest.NewMemory()},
 		transfer.CodeStoreUnavailable: away{storagetest.NewMemory()},
+		transfer.CodeStoreCorrupt:     holed{storagetest.NewMemory()},
 	} {
 		if err := checkStore(t.Context(), store); !errors.Is(err, &transfer.Error{Code: code}) {
 			t.Errorf("%v, want %s", err, code)

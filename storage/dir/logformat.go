@@ -56,6 +56,8 @@ const (
 var (
 	errBadHeader = &storage.Error{Op: "read header", Name: logName, Kind: storage.ErrCorrupt}
 	errBadEntry  = errors.New("the log of records is damaged where this record is, or was")
+	errShortLog  = errors.New("the log of records ends before what was written to it; if it comes from a copy, put the file " +
+		lockName + " of that copy beside it, or none to go back to what the copy has")
 )
 
 // logHeader is the beginning of a log file.

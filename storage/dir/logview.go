@@ -225,6 +225,8 @@ type state struct {
 	present bool
 	// kind is storage.ErrCorrupt when the key's newest entry is damaged.
 	kind storage.Kind
+	// why explains kind.
+	why error
 	// seq is the sequence that must be durable before anybody is told.
 	seq uint64
 }
@@ -236,7 +238,10 @@ func (v *view) lookup(key string) state {
 		st.seq = v.deleted
 	}
 	if s.lost || v.damage.hides(key, s.seq) {
-		st.kind = storage.ErrCorrupt
+		st.kind, st.why = storage.ErrCorrupt, errBadEntry
+		if v.damage.tail {
+			st.why = errShortLog
+		}
 	}
 	return st
 }

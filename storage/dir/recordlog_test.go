@@ -199,6 +199,29 @@ func TestUnreadableLog(t *testing.T) {
 	}
 }
 
+// An older log was put in place of the one that the lock speaks of: every record
+// may be lost, and whoever did it is told what is missing.
+func TestOlderLog(t *testing.T) {
+	root := t.TempDir()
+	_, path := small(t, root)
+	older := readFile(t, path)
+	records := openRecords(t, root)
+	if _, err := records.Create(t.Context(), "later", []byte("a body")); err != nil {
+		t.Fatal(err)
+	}
+	if err := records.Close(); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, path, older)
+	records = openRecords(t, root)
+	for _, key := range []string{"a", "later"} {
+		checkCorrupt(t, records, key)
+		if _, err := records.Get(t.Context(), key); !strings.Contains(fmt.Sprint(err), "the file lock of that copy") {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
 // Folder and files are nobody else's business.
 func TestRecordsArePrivate(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "deep/er")

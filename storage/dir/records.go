@@ -207,7 +207,7 @@ func (r *Records) Get(ctx context.Context, key string) (storage.Record, error) {
 	}
 	switch {
 	case st.kind != "":
-		return storage.Record{}, &storage.Error{Op: "get", Name: key, Kind: st.kind, Err: errBadEntry}
+		return storage.Record{}, &storage.Error{Op: "get", Name: key, Kind: st.kind, Err: st.why}
 	case !st.present:
 		return storage.Record{}, &storage.Error{Op: "get", Name: key, Kind: storage.ErrNotFound}
 	}
@@ -230,7 +230,7 @@ func (r *Records) find(key string) (state, []byte, error) {
 	}
 	body, err := v.read(st.slot)
 	if errors.Is(err, errBadEntry) {
-		st.kind, err = storage.ErrCorrupt, nil
+		st.kind, st.why, err = storage.ErrCorrupt, err, nil
 	}
 	return st, body, err
 }

@@ -216,7 +216,7 @@ func (a *appending) add(o *op) {
 	case kind != "":
 		e := &storage.Error{Op: o.name, Name: o.key, Kind: kind}
 		if kind == storage.ErrCorrupt {
-			e.Err = errBadEntry
+			e.Err = st.why
 		}
 		o.err = e
 	case write:
