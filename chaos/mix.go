@@ -361,7 +361,10 @@ func (m *mix) settle(ctx context.Context) error {
 	return nil
 }
 
-func (m *mix) historyFile() string { return filepath.Join(m.opts.Folder, "history.jsonl") }
+// historyName is the history of the harness, in its folder.
+const historyName = "history.jsonl"
+
+func (m *mix) historyFile() string { return filepath.Join(m.opts.Folder, historyName) }
 
 // close ends everything, in the opposite order.
 func (m *mix) close() {

@@ -57,16 +57,32 @@ func (m *mix) judge() (MixReport, error) {
 	if err := m.rec.Close(); err != nil {
 		return r, err
 	}
-	h, err := history.Load(m.historyFile(), files...)
+	return r, r.read(files)
+}
+
+// JudgeAgain judges what a mix has left in its folder once more, as when checks have
+// changed, and draws it anew. Only what can be known from histories is in the report.
+func JudgeAgain(folder string) (MixReport, error) {
+	r := MixReport{Page: filepath.Join(folder, "report.html"), History: filepath.Join(folder, historyName)}
+	nodes, err := filepath.Glob(filepath.Join(folder, "*.history"))
 	if err != nil {
 		return r, err
+	}
+	return r, r.read(nodes)
+}
+
+// read judges the histories of the harness and of nodes, and draws them.
+func (r *MixReport) read(nodes []string) error {
+	h, err := history.Load(r.History, nodes...)
+	if err != nil {
+		return err
 	}
 	r.Events, r.Verdicts, r.Measures = len(h.Events), check.Judge(h), check.Measures(h)
 	page, err := os.Create(r.Page)
 	if err != nil {
-		return r, fmt.Errorf("write the report: %w", err)
+		return fmt.Errorf("write the report: %w", err)
 	}
-	return r, errors.Join(timeline.Write(page, h, r.Verdicts), page.Close())
+	return errors.Join(timeline.Write(page, h, r.Verdicts), page.Close())
 }
 
 // Violations are all promises that were broken.
@@ -96,20 +112,31 @@ func (r *MixReport) String() string {
 	for _, kind := range slices.Sorted(maps.Keys(r.Faults)) {
 		fmt.Fprintf(&b, "  %5d  %s\n", r.Faults[kind], kind)
 	}
+	r.tell(&b)
+	return b.String()
+}
+
+// Judgement is the part of String that histories alone tell.
+func (r *MixReport) Judgement() string {
+	var b strings.Builder
+	r.tell(&b)
+	return b.String()
+}
+
+func (r *MixReport) tell(b *strings.Builder) {
 	for _, measured := range r.Measures {
-		fmt.Fprintf(&b, "  %-48s %s\n", measured.Name+", "+measured.Unit+":", besideTargets(measured))
+		fmt.Fprintf(b, "  %-48s %s\n", measured.Name+", "+measured.Unit+":", besideTargets(measured))
 	}
 	for _, v := range r.Verdicts {
-		fmt.Fprintf(&b, "  %-4s %-11s %s\n", v.ID, v.State(), judged(v))
+		fmt.Fprintf(b, "  %-4s %-11s %s\n", v.ID, v.State(), judged(v))
 		for _, one := range v.Violations[:min(len(v.Violations), shownViolations)] {
-			fmt.Fprintf(&b, "       VIOLATION at %.1f s: %.600v\n", one.At.Seconds(), one)
+			fmt.Fprintf(b, "       VIOLATION at %.1f s: %.600v\n", one.At.Seconds(), one)
 		}
 		if more := len(v.Violations) - shownViolations; more > 0 {
-			fmt.Fprintf(&b, "       and %d more\n", more)
+			fmt.Fprintf(b, "       and %d more\n", more)
 		}
 	}
-	fmt.Fprintf(&b, "  %d violations; the report is %s\n", len(r.Violations()), r.Page)
-	return b.String()
+	fmt.Fprintf(b, "  %d violations; the report is %s\n", len(r.Violations()), r.Page)
 }
 
 // judged is what a promise was held against, and what could not be.

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -29,6 +30,10 @@ func TestMix(t *testing.T) {
 	t.Log(r.String())
 	for _, v := range r.Violations() {
 		t.Error(v)
+	}
+	again, err := JudgeAgain(filepath.Dir(r.History))
+	if err != nil || again.Events != r.Events || again.Judgement() != r.Judgement() {
+		t.Errorf("judged again, %v:\n%s", err, again.Judgement())
 	}
 	if r.Kills == 0 || r.Verified == 0 || len(r.Faults) < 3 {
 		t.Error("nothing was judged")

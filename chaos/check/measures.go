@@ -96,7 +96,8 @@ func (v *view) transferMeasures() []Measure {
 	life := Measure{Name: "acceptance of a transfer to its end", Unit: "s"}
 	for _, a := range v.acceptedTransfers() {
 		if a.ended > 0 {
-			life.Values = append(life.Values, (a.ended - a.at).Seconds())
+			// One may have ended before a repeated call was told of its acceptance.
+			life.Values = append(life.Values, max(a.ended-a.at, 0).Seconds())
 		}
 	}
 	slices.Sort(life.Values)

@@ -7,6 +7,8 @@
 //
 //	go run ./chaos/cmd/chaos -scenario kill -nodes 3 -store s3 -kills 50 -seed 7
 //
+// -judge judges again what a mix has left in its -folder.
+//
 // The servers of a scenario end with a test, so it compiles the tests of package
 // chaos and has them run the scenario.
 package main
@@ -43,6 +45,7 @@ func run(args []string) (int, error) {
 	seed := flags.Uint64("seed", 1, "seed of all decisions")
 	flags.String("bug", "", "scenarios: the seeded bug that nodes have, one of package bug; none is what users run")
 	flags.String("driver", "", "scenario: docker runs each node in a container; if it is not given, nodes run as the scenario needs")
+	judge := flags.String("judge", "", "the folder of a mix that was kept: judge and draw its histories again")
 	params := new(chaos.Params)
 	params.Register(flags, "")
 	mix := mixFlags(flags)
@@ -54,6 +57,14 @@ func run(args []string) (int, error) {
 	}
 	if err := flags.Parse(args); err != nil {
 		return 2, nil // it was told already
+	}
+	if *judge != "" {
+		r, err := chaos.JudgeAgain(*judge)
+		if err != nil {
+			return 2, err
+		}
+		fmt.Print(r.Judgement())
+		return min(len(r.Violations()), 1), nil
 	}
 	if *name == "" {
 		if flags.Lookup("driver").Value.String() != "" {
