@@ -67,6 +67,8 @@ type transferActor struct {
 	// recorded is the phase that the record is known to have: the end of a
 	// transfer is not news before it is final.
 	recorded transfer.Phase
+	// before is the state before the transfer ended, until the end is recorded.
+	before   *transfer.State
 	removals removals
 	// held is the run whose last request was not begun, because it is about to end.
 	held *fetch.Run
@@ -339,8 +341,12 @@ func (t *transferActor) onEffectDue(ctx actor.Context, msg *effectDue) {
 func (t *transferActor) apply(ctx actor.Context, ev transfer.Event) *transfer.Error {
 	c := transfer.Context{Now: time.Now(), Random: t.cfg.Random(), Node: t.cfg.Node, OnWire: t.run.TakeOnWire()}
 	stored, restarts := t.state.Gen.Ledger.Bytes(), t.state.Restarts
+	before := t.state
 	state, effects, err := transfer.Apply(t.state, ev, c)
 	t.state = state
+	if state.Phase.Terminal() && !before.Phase.Terminal() {
+		t.before = &before
+	}
 	if state.Restarts > restarts {
 		t.cfg.Meter.Refetched("restart", stored)
 	}
@@ -353,7 +359,7 @@ func (t *transferActor) apply(ctx actor.Context, ev transfer.Event) *transfer.Er
 		t.pending = append(t.pending, e)
 	}
 	t.run.Limit(t.state.Spec.RateLimit)
-	if err == nil && outlineOf(&t.state) != t.shown {
+	if err == nil && outlineOf(t.known()) != t.shown {
 		t.show(ctx)
 	}
 	return err

@@ -150,9 +150,7 @@ func (t *transferActor) onSaved(ctx actor.Context, msg *recordSaved) {
 			ctx.Send(t.shard, &recordedEnd{id: t.id, phase: msg.phase})
 		}
 		t.recorded = msg.phase
-		if ended := t.state.Phase.Terminal(); ended && t.recorded == t.state.Phase || !ended && t.state.Settled() {
-			t.feed.Publish(t.id, t.snapshot())
-		}
+		t.showRecorded(ctx)
 	case errors.Is(msg.err, errReleased):
 		t.gone(ctx)
 		return

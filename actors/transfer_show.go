@@ -20,19 +20,39 @@ func outlineOf(s *transfer.State) outline {
 	return outline{s.Phase, !s.Acknowledged.IsZero(), s.WakeAt(), s.Spec.Group, s.Spec.CompletionGroup}
 }
 
+// known is the state that others may hear of. That a transfer has ended is not news
+// before it is recorded: if this node died, it would not have.
+func (t *transferActor) known() *transfer.State {
+	if t.before != nil && t.state.Phase.Terminal() && t.recorded != t.state.Phase {
+		return t.before
+	}
+	return &t.state
+}
+
 // show tells shard and watchers what the transfer is now.
 func (t *transferActor) show(ctx actor.Context) {
-	if now := outlineOf(&t.state); now != t.shown {
+	known := t.known()
+	if now := outlineOf(known); now != t.shown {
 		t.shown = now
-		ctx.Send(t.shard, &changed{entry: entryOf(&t.state)})
+		ctx.Send(t.shard, &changed{entry: entryOf(known)})
 	}
-	if !t.state.Phase.Terminal() || t.recorded == t.state.Phase {
-		t.feed.Publish(t.id, t.snapshot())
-	}
+	t.feed.Publish(t.id, t.snapshot())
 	if !t.ticking && t.moving() {
 		t.ticking = true
 		self, root, life := ctx.Self(), ctx.ActorSystem().Root, t.life
 		time.AfterFunc(publishEvery, func() { root.Send(self, &tick{life: life}) })
+	}
+}
+
+// showRecorded shows what had to be recorded first: an end, and the version of what
+// rests.
+func (t *transferActor) showRecorded(ctx actor.Context) {
+	ended := t.state.Phase.Terminal() && t.recorded == t.state.Phase
+	if ended {
+		t.before = nil
+	}
+	if ended || !t.state.Phase.Terminal() && t.state.Settled() {
+		t.show(ctx)
 	}
 }
 
@@ -53,8 +73,8 @@ func (t *transferActor) moving() bool {
 }
 
 func (t *transferActor) snapshot() Snapshot {
-	s := t.state
-	s.Gen.Ledger = t.state.Gen.Ledger.Clone()
+	s := *t.known()
+	s.Gen.Ledger = s.Gen.Ledger.Clone()
 	return Snapshot{
 		State: s, Node: t.cfg.Node, Epoch: t.epoch, Sequence: t.rec.envelope.GetSequence(), ETag: t.etag(),
 		InFlight: t.run.InFlight(), OnWire: s.OnWire + t.run.OnWire(),
