@@ -23,6 +23,7 @@ arch() {
 	esac
 }
 
+install -d "$target"
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 umask 022
