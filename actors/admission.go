@@ -198,7 +198,8 @@ func (a *admission) admit(now time.Time) []want {
 		a.consider(heap.Pop(&a.later).(*waiter))
 	}
 	var out []want
-	for len(a.waiting) > 0 && len(a.running) < a.slots && len(a.asked) < a.slots {
+	asked := a.unanswered(now)
+	for len(a.waiting) > 0 && len(a.running) < a.slots && asked+len(a.toAsk) < a.slots {
 		e := heap.Pop(&a.waiting).(*waiter)
 		if until, ok := a.busy[e.want.host]; ok {
 			if until.After(now) {

@@ -22,6 +22,17 @@ func (a *admission) mustAsk(host string, now time.Time) bool {
 	return now.Sub(since) < askPatience
 }
 
+// unanswered counts the hosts whose keepers may still answer in time.
+func (a *admission) unanswered(now time.Time) int {
+	n := 0
+	for _, since := range a.asked {
+		if now.Sub(since) < askPatience {
+			n++
+		}
+	}
+	return n
+}
+
 // leased takes in what a keeper grants.
 func (a *admission) leased(l linkLease, now time.Time) {
 	delete(a.asked, l.host)
