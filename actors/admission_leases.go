@@ -46,7 +46,8 @@ func (a *admission) leased(l linkLease, now time.Time) {
 	a.left = append(a.left, l.host)
 }
 
-// demands are the hosts that this node has or wants connections to.
+// demands are the hosts that this node has or wants connections to, and those that
+// asked to be left alone, of which other nodes hear from their keepers.
 func (a *admission) demands(now time.Time) []linkDemand {
 	var out []linkDemand
 	for host := range a.perHost {
@@ -57,6 +58,14 @@ func (a *admission) demands(now time.Time) []linkDemand {
 	}
 	for host := range a.leases {
 		a.addWaiting(&out, host, now)
+	}
+	for host, until := range a.busy {
+		switch {
+		case !until.After(now):
+			delete(a.busy, host)
+		case a.perHost[host] == 0 && a.queued[host] == 0:
+			out = append(out, a.demand(host, now))
+		}
 	}
 	return out
 }
