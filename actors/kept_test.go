@@ -5,8 +5,47 @@ import (
 	"testing"
 	"time"
 
+	"godwit/actors"
 	"godwit/actors/actorstest"
+	"godwit/transfer"
 )
+
+// TestClusterMeets has two nodes accept transfers for all shards before they know of
+// each other, as when all are started at once, or after a cut that was longer than
+// dead members are remembered: what each has accepted for the shards of the other is
+// run when they have met.
+func TestClusterMeets(t *testing.T) {
+	inTown(t, 1, 0, func(c *town) {
+		c.config = func(cfg *actors.Config) { cfg.Slots = 2 }
+		c.start("n1")
+		c.start("n2")
+		c.mu.Lock()
+		for _, self := range []string{"n1", "n2"} {
+			c.version++
+			c.systems[self].SetTopology(actors.Topology{Version: c.version, Members: []actors.Member{*c.members[self]}})
+		}
+		c.mu.Unlock()
+		settle(time.Second)
+		c.slow()
+		var ids []string
+		for i := range 12 {
+			id := fmt.Sprintf("t%03d", i)
+			c.create(c.systems[[]string{"n1", "n2"}[i%2]], c.spec(id, oneConnection), true)
+			ids = append(ids, id)
+		}
+		c.tell()
+		settle(20 * time.Second)
+		page, err := c.any(0).List(c.Context(), actors.Query{Limit: 100})
+		if err != nil || len(page.Transfers) != len(ids) {
+			c.Errorf("%d of %d are listed, %v", len(page.Transfers), len(ids), err)
+		}
+		for i, id := range ids {
+			if got := c.get(c.any(i), id); got.State.Phase != transfer.PhaseCompleted {
+				c.Errorf("%s is %s on %s", id, got.State.Phase, got.Node)
+			}
+		}
+	})
+}
 
 // TestClusterOverlookedRunsOnce has a node run transfers from shards of another that
 // it takes for dead, although it had let go of them before: that other one does not
