@@ -31,7 +31,8 @@ type admission struct {
 	blocked map[string]*rankHeap
 	byID    map[string]*waiter
 	running map[string]want
-	// perHost counts running transfers, queued those that wait.
+	// perHost counts running transfers, queued those that wait for a slot or a
+	// connection.
 	perHost, queued map[string]int
 	// busy hosts asked to be left alone until then.
 	busy map[string]time.Time
@@ -78,7 +79,6 @@ func (a *admission) ask(w want) {
 	a.forget(w.id)
 	e := &waiter{want: w}
 	a.byID[w.id] = e
-	a.queued[w.host]++
 	a.postpone(e)
 }
 
@@ -115,13 +115,14 @@ func (a *admission) forget(id string) bool {
 // drop takes a waiter out of its heap.
 func (a *admission) drop(e *waiter) {
 	delete(a.byID, e.want.id)
-	a.unqueue(e)
 	switch e.in {
 	case inLater:
 		heap.Remove(&a.later, e.index)
 	case inWaiting:
+		a.unqueue(e)
 		heap.Remove(&a.waiting, e.index)
 	case inBlocked:
+		a.unqueue(e)
 		heap.Remove(a.blocked[e.want.host], e.index)
 	}
 }
@@ -132,7 +133,14 @@ func (a *admission) postpone(e *waiter) {
 	heap.Push(&a.later, e)
 }
 
-// consider lets it wait for a slot.
+// enqueue lets it wait for a slot, and count for its host's keeper: what waits for its
+// time needs no connection that others could use.
+func (a *admission) enqueue(e *waiter) {
+	a.queued[e.want.host]++
+	a.consider(e)
+}
+
+// consider has it looked at again.
 func (a *admission) consider(e *waiter) {
 	e.in = inWaiting
 	heap.Push(&a.waiting, e)
@@ -195,14 +203,17 @@ func (a *admission) limit(host string, now time.Time) int {
 // admit takes the transfers that may run now out of the queue, best first.
 func (a *admission) admit(now time.Time) []want {
 	for len(a.later) > 0 && !a.later[0].want.notBefore.After(now) {
-		a.consider(heap.Pop(&a.later).(*waiter))
+		a.enqueue(heap.Pop(&a.later).(*waiter))
 	}
 	var out []want
-	for len(a.waiting) > 0 && len(a.running) < a.slots && len(a.asked) < a.slots {
+	asked := a.unanswered(now)
+	for len(a.waiting) > 0 && len(a.running) < a.slots && asked+len(a.toAsk) < a.slots {
 		e := heap.Pop(&a.waiting).(*waiter)
 		if until, ok := a.busy[e.want.host]; ok {
 			if until.After(now) {
 				e.want.notBefore = until
+				a.unqueue(e)
+				a.left = append(a.left, e.want.host)
 				a.postpone(e)
 				continue
 			}

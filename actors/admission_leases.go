@@ -22,6 +22,17 @@ func (a *admission) mustAsk(host string, now time.Time) bool {
 	return now.Sub(since) < askPatience
 }
 
+// unanswered counts the hosts whose keepers may still answer in time.
+func (a *admission) unanswered(now time.Time) int {
+	n := 0
+	for _, since := range a.asked {
+		if now.Sub(since) < askPatience {
+			n++
+		}
+	}
+	return n
+}
+
 // leased takes in what a keeper grants.
 func (a *admission) leased(l linkLease, now time.Time) {
 	delete(a.asked, l.host)
@@ -35,7 +46,8 @@ func (a *admission) leased(l linkLease, now time.Time) {
 	a.left = append(a.left, l.host)
 }
 
-// demands are the hosts that this node has or wants connections to.
+// demands are the hosts that this node has or wants connections to, and those that
+// asked to be left alone, of which other nodes hear from their keepers.
 func (a *admission) demands(now time.Time) []linkDemand {
 	var out []linkDemand
 	for host := range a.perHost {
@@ -46,6 +58,14 @@ func (a *admission) demands(now time.Time) []linkDemand {
 	}
 	for host := range a.leases {
 		a.addWaiting(&out, host, now)
+	}
+	for host, until := range a.busy {
+		switch {
+		case !until.After(now):
+			delete(a.busy, host)
+		case a.perHost[host] == 0 && a.queued[host] == 0:
+			out = append(out, a.demand(host, now))
+		}
 	}
 	return out
 }

@@ -55,12 +55,12 @@ func (m *manager) onTopology(ctx actor.Context, msg *topologyChanged) {
 	}
 }
 
-// doubt has members asked about all shards that were out of reach and are not any
-// more: they did not know who had these, may have taken some, and let go of them
-// now.
+// doubt has members asked about all shards that were not known, or out of reach, and
+// are there now: they did not know who had these, may have taken some, and let go of
+// them now.
 func (m *manager) doubt(before *Topology) {
 	for _, other := range m.topology.others(m.cfg.Node) {
-		if old := before.member(other.Name); old == nil || old.Incarnation != other.Incarnation || old.serves() {
+		if old := before.member(other.Name); old != nil && old.Incarnation == other.Incarnation && old.serves() {
 			continue
 		}
 		for _, run := range m.shards {

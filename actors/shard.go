@@ -344,6 +344,8 @@ func (s *shard) onLost(ctx actor.Context, msg *lost) {
 	ctx.Send(s.slots, &release{id: msg.id})
 	ctx.Poison(t.pid)
 	if msg.err.Code == transfer.CodeNotOwner {
+		// Whoever has it has taken the shard since it let go of it.
+		clear(s.letGo)
 		t.waiting = true
 		s.reconsiderLater(ctx, msg.id)
 		return

@@ -149,7 +149,7 @@ func (s *shard) onRecordsFound(ctx actor.Context, msg *recordsFound) {
 		case !t.rests() || l.entry.fault != nil || !movedOn(&t.entry, &l):
 			continue
 		}
-		s.enter(ctx, t, l)
+		s.enterLate(ctx, t, l)
 		s.publish(t)
 	}
 }

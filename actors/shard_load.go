@@ -217,6 +217,13 @@ func (s *shard) succeeds(t *tenant) bool {
 	return s.verdicts[t.owner].succeeds(store != nil && store.Limits().Fenced)
 }
 
+// enterLate is enter for a record that was found after the shard had been loaded:
+// whoever had let go of the shard by then and is its owner has taken it since.
+func (s *shard) enterLate(ctx actor.Context, t *tenant, l listed) {
+	delete(s.letGo, l.owner.incarnation)
+	s.enter(ctx, t, l)
+}
+
 // onLetGo learns that an incarnation has nothing in this shard any more.
 func (s *shard) onLetGo(ctx actor.Context, msg *letGo) {
 	s.letGo[msg.incarnation] = true

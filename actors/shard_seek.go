@@ -64,7 +64,7 @@ func (s *shard) onSought(ctx actor.Context, msg *sought) {
 	case err == nil:
 		t = &tenant{fault: msg.record.entry.fault}
 		s.tenants[msg.id] = t
-		s.enter(ctx, t, msg.record)
+		s.enterLate(ctx, t, msg.record)
 	}
 	for _, h := range waiting {
 		create, again := h.msg.(*createRequest)
