@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"godwit/actors"
 	"godwit/transfer"
 	"godwit/transfer/group"
 )
@@ -44,4 +45,26 @@ func TestGroupEnteredRunning(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestGroupEnteredWaiting moves a transfer that waits for a slot into a group that is
+// paused: it does not run when the slot is free.
+func TestGroupEnteredWaiting(t *testing.T) {
+	inTown(t, 3, 0, func(c *town) {
+		c.config = func(cfg *actors.Config) { cfg.Slots = 1 }
+		c.start("n1")
+		c.slow()
+		c.group(group.Spec{Name: "p"})
+		yes := true
+		c.change("p", group.Change{Paused: &yes})
+		c.create(c.any(0), c.spec("first", oneConnection), true)
+		settle(500 * time.Millisecond)
+		c.create(c.any(0), c.spec("second", oneConnection), true)
+		settle(500 * time.Millisecond)
+		name := "p"
+		c.command(c.any(0), "second", transfer.Update{Group: &name})
+		settle(4 * time.Second)
+		c.want(c.any(0), "first", transfer.PhaseCompleted)
+		c.want(c.any(0), "second", transfer.PhaseQueued)
+	})
 }

@@ -266,7 +266,7 @@ func (s *shard) onRequest(ctx actor.Context, msg addressed) {
 
 func (s *shard) onGranted(ctx actor.Context, msg *granted) {
 	t, ok := s.tenants[msg.id]
-	if !ok || s.leaving || t.waiting || t.fault != nil {
+	if !ok || s.leaving || t.waiting || t.fault != nil || t.entry.group != "" && !t.entry.turn {
 		ctx.Send(s.slots, &release{id: msg.id})
 		return
 	}
