@@ -104,12 +104,18 @@ func (l *completionLogic) apply(ev completion.Event) *transfer.Error {
 }
 
 // report applies what is no command, and is never refused.
-func (l *completionLogic) report(ev completion.Event) { _ = l.apply(ev) }
+func (l *completionLogic) report(ev completion.Event) {
+	if l.exists {
+		_ = l.apply(ev)
+	}
+}
 
 // take queues effects.
 func (l *completionLogic) take(effects []completion.Effect) {
 	for _, e := range effects {
 		if _, ok := e.(completion.Persist); !ok {
+			_, gone := e.(completion.Remove) // from here on nobody gets its word
+			l.exists = l.exists && !gone
 			l.queue(e)
 			continue
 		}
