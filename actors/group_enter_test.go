@@ -33,7 +33,7 @@ func TestGroupEnteredRunning(t *testing.T) {
 				}
 				c.mu.Unlock()
 				c.command(c.any(0), "late", transfer.Update{Group: &name})
-				settle(time.Second)
+				settle(7 * time.Second)
 				if got := c.running(append(ids, "late")); !slices.Equal(got, ids[:1]) {
 					t.Errorf("%v run", got)
 				}
