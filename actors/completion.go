@@ -49,6 +49,8 @@ type (
 	membersFound struct {
 		ended map[string]transfer.Phase
 		gone  []string
+		// retried had failed, and are live again.
+		retried []string
 		// incomplete: some shards were on their way between nodes.
 		incomplete bool
 	}
@@ -102,12 +104,18 @@ func (l *completionLogic) apply(ev completion.Event) *transfer.Error {
 }
 
 // report applies what is no command, and is never refused.
-func (l *completionLogic) report(ev completion.Event) { _ = l.apply(ev) }
+func (l *completionLogic) report(ev completion.Event) {
+	if l.exists {
+		_ = l.apply(ev)
+	}
+}
 
 // take queues effects.
 func (l *completionLogic) take(effects []completion.Effect) {
 	for _, e := range effects {
 		if _, ok := e.(completion.Persist); !ok {
+			_, gone := e.(completion.Remove) // from here on nobody gets its word
+			l.exists = l.exists && !gone
 			l.queue(e)
 			continue
 		}
@@ -242,6 +250,9 @@ func (l *completionLogic) happened(ctx actor.Context, msg any) {
 		for _, id := range msg.gone {
 			l.report(completion.Left{ID: id})
 		}
+		for _, id := range msg.retried {
+			l.report(completion.Revived{ID: id})
+		}
 		if msg.incomplete {
 			l.countLater(ctx, recountSoon)
 			return
@@ -281,16 +292,16 @@ func (l *completionLogic) listMarkers(ctx actor.Context, final bool) {
 	})
 }
 
-// census finds out how members stand that are not known to have ended. What the
-// nodes say of an end is a hint: only the record counts.
+// census finds out how members stand that are not known to have ended, or may have
+// been retried since. What the nodes say of an end is a hint: only the record counts.
 func (l *completionLogic) census(ctx actor.Context) {
 	if l.counting || l.state.Phase != completion.PhaseEnabled && l.state.Phase != completion.PhaseOpen {
 		return
 	}
 	l.counting = true
-	open := map[string]bool{}
+	open, failed := map[string]bool{}, map[string]bool{}
 	for id, phase := range l.state.Members {
-		if !phase.Terminal() {
+		if failed[id] = phase == transfer.PhaseFailed; !phase.Terminal() {
 			open[id] = true
 		}
 	}
@@ -302,8 +313,12 @@ func (l *completionLogic) census(ctx actor.Context) {
 			return out
 		}
 		for _, m := range found {
-			if open[m.id] && !m.phase.Terminal() {
-				delete(open, m.id)
+			if m.phase.Terminal() {
+				continue
+			}
+			delete(open, m.id)
+			if failed[m.id] {
+				out.retried = append(out.retried, m.id)
 			}
 		}
 		l.system.readEnds(c, open, out)

@@ -56,7 +56,7 @@ func (l *completionLogic) onMarkersRemoved(msg *markersRemoved) {
 	if msg.err != nil {
 		l.cfg.Logger.Warn("markers not removed", slog.String("completion_group", l.at.id), slog.Any("error", msg.err))
 	}
-	l.busy, l.exists = false, false
+	l.busy = false
 	l.pending = append([]any{forgetRecord{}}, l.pending...)
 }
 

@@ -166,6 +166,10 @@ func (l *groupLogic) hear(ctx actor.Context, r *entityRequest, to *actor.PID) {
 		l.refuse(ctx, to, unreadable(r.op))
 		return
 	}
+	if now := memberFrom(m); !l.exists && !l.counts(&now) {
+		l.queue(reply{to, nil}) // it was the last one of a group that was removed since
+		return
+	}
 	if !l.exists {
 		l.begin(ctx, group.Spec{Name: l.at.id, Behavior: group.Parallel})
 	}
@@ -194,10 +198,13 @@ func (l *groupLogic) news(id string) heard {
 	return h
 }
 
+// counts tells a member from one that has ended or left.
+func (l *groupLogic) counts(m *member) bool { return !m.phase.Terminal() && m.entry.group == l.at.id }
+
 // put takes in one member as it is said to be. What is known of one that has ended
 // or left is kept until a later census, since older news of it may be on its way.
 func (l *groupLogic) put(m member, h heard) {
-	if m.phase.Terminal() || m.entry.group != l.at.id {
+	if !l.counts(&m) {
 		l.members.Remove(m.id)
 		l.seen[m.id] = h
 		return

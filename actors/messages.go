@@ -115,6 +115,9 @@ func shared[T ~string](word T) T { return unique.Make(word).Value() }
 
 func (e *entry) terminal() bool { return transfer.Phase(e.status).Terminal() }
 
+// runs tells that a transfer has a slot and uses it.
+func (e *entry) runs() bool { return e.status == string(transfer.PhaseRunning) }
+
 // scheme is that of the destination, "" for an upload.
 func (e *entry) scheme() string { return schemeOf(e.dest) }
 

@@ -266,7 +266,7 @@ func (s *shard) onRequest(ctx actor.Context, msg addressed) {
 
 func (s *shard) onGranted(ctx actor.Context, msg *granted) {
 	t, ok := s.tenants[msg.id]
-	if !ok || s.leaving || t.waiting || t.fault != nil {
+	if !ok || s.leaving || t.waiting || t.fault != nil || t.entry.group != "" && !t.entry.turn {
 		ctx.Send(s.slots, &release{id: msg.id})
 		return
 	}
@@ -292,8 +292,11 @@ func (s *shard) onChanged(ctx actor.Context, msg *changed) {
 	case msg.entry.completion != "":
 		t.entry.joined, t.adding = false, true
 	}
-	if before.group == msg.entry.group {
-		t.entry.turn = before.turn
+	// What runs goes on in another group, as one that has its turn there, until that
+	// group takes it back.
+	t.entry.turn = before.turn
+	if before.group != msg.entry.group {
+		t.entry.turn = t.entry.group != "" && t.entry.runs()
 	}
 	ctx.Send(s.manager, &entryChanged{entry: t.entry})
 	s.followMember(ctx, &before, t)

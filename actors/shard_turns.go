@@ -67,6 +67,8 @@ func (s *shard) takeTurn(ctx actor.Context, t *tenant, granted bool) {
 		s.wake(ctx, t)
 	case changed && s.revokeTurn(ctx, t):
 		return // it says so itself when it has stopped
+	case !changed && !granted && t.entry.runs():
+		return // so it does if it was told before: the group would only ask again
 	}
 	s.tellGroup(ctx, t)
 }
@@ -97,7 +99,7 @@ func (s *shard) onTurnWanted(ctx actor.Context, msg *turnWanted) {
 		return
 	}
 	t.entry.notBefore, t.entry.started = msg.notBefore, msg.started
-	if t.entry.status == string(transfer.PhaseRunning) && !t.entry.turn {
+	if t.entry.runs() && !t.entry.turn {
 		// Its result is being published, since before it came here: that is not put
 		// off, and its group counts it as one that runs.
 		s.setTurn(ctx, t, true)

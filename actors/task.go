@@ -144,7 +144,7 @@ func (l *taskLogic) count(a *task.Attempt) {
 func (l *taskLogic) carryOut(ctx actor.Context, effect any) {
 	switch e := effect.(type) {
 	case taskDue:
-		l.apply(task.Recovered{})
+		l.apply(task.Due{})
 	case task.Deliver:
 		l.cfg.Reached(PointAttemptBegun)
 		l.deliver(ctx, e.Number)

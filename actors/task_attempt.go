@@ -237,8 +237,8 @@ func (s *System) sendNotice(ctx context.Context, t *task.State, out *attempted) 
 	s.send(ctx, to, t.ID, body, out)
 }
 
-// tell tells the group how its task ended. If the message is lost, the group
-// asks.
+// tell tells the group how its task ended, also when this actor has gone meanwhile,
+// since it has nothing else to do. If the message is lost, the group asks.
 func (l *taskLogic) tell() {
 	if l.state.CompletionGroup == "" || l.state.Spec.Kind == task.Notification {
 		return
@@ -248,5 +248,5 @@ func (l *taskLogic) tell() {
 	if l.state.Phase != task.PhaseSucceeded {
 		ended.Error = encodeError(l.state.Err)
 	}
-	l.system.tellLater(l.life.ctx, to, opTaskEnded, ended)
+	l.system.tellLater(context.WithoutCancel(l.life.ctx), to, opTaskEnded, ended)
 }

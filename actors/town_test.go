@@ -27,6 +27,8 @@ type town struct {
 	members map[string]*actors.Member
 	// cut drops messages between two nodes.
 	cut func(from, to string) bool
+	// refused breaks the connection before a message is sent.
+	refused func(to, kind string) bool
 	// arrives is told of every message before it is served.
 	arrives func(to, kind string)
 	// calls counts the messages of each kind.
@@ -57,12 +59,13 @@ func (n neighbours) Call(ctx context.Context, to actors.Member, kind string, _ u
 	target, member := c.systems[to.Name], c.members[to.Name]
 	c.calls[kind]++
 	lost, arrives := c.cut != nil && c.cut(n.name, to.Name), c.arrives
+	refused := c.refused != nil && c.refused(to.Name, kind)
 	c.mu.Unlock()
 	switch {
 	case lost:
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
-	case target == nil || member.Incarnation != to.Incarnation:
+	case refused, target == nil || member.Incarnation != to.Incarnation:
 		return nil, fmt.Errorf("node %s: %w", to.Name, actors.ErrNotCarriedOut)
 	}
 	if arrives != nil {

@@ -156,6 +156,11 @@ func (m *machine) onRecovered() {
 }
 
 func (m *machine) onTick() {
+	if m.now.Before(m.memory.wake) {
+		// The clock was set back meanwhile, or is slower than the timer: nothing is due
+		// yet, and there is no other timer.
+		m.memory.wake = time.Time{}
+	}
 	if every := m.interval(); every > 0 && !m.now.Before(m.memory.asked.Add(every)) {
 		m.proceed()
 	}

@@ -24,7 +24,8 @@ type (
 	// the others alone.
 	StartMembers struct{ IDs []string }
 	// Census finds out how the members stand. Answered by Ended for each that has
-	// ended, and by Left for each that has no record.
+	// ended, by Left for each that has no record, and by Revived for each that had
+	// failed and is live again.
 	Census struct{}
 	// CancelMembers cancels those of the members named that have not ended.
 	CancelMembers struct{ IDs []string }

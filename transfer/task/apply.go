@@ -14,7 +14,7 @@ const (
 )
 
 // New is a task that waits for its first attempt. Its owner creates the record
-// of this state, then applies Recovered.
+// of this state, then applies Due.
 func New(id string, spec Spec, now time.Time) State {
 	return State{ID: id, Spec: spec, Phase: PhasePending, Created: now, Updated: now}
 }
