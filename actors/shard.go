@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -81,6 +82,8 @@ type tenant struct {
 	resting bool
 	// timer wakes it while it is paused, if it wants to be.
 	timer *time.Timer
+	// report ends what its group is being told: there is later news.
+	report context.CancelFunc
 	// purged: its record is gone, and so is it when the actor has ended.
 	purged bool
 	// fault, once it is set, is why it runs no more.
@@ -310,7 +313,7 @@ func (s *shard) followMember(ctx actor.Context, before *entry, t *tenant) {
 		s.tellCompletion(t.entry.completion, t.entry.id, transfer.Phase(t.entry.status))
 	}
 	if before.group != t.entry.group && before.group != "" {
-		s.leaveGroup(ctx, *before)
+		s.leaveGroup(ctx, t, *before)
 	}
 	s.settleMember(ctx, t)
 	if t.entry.wantsSlot == t.entry.turn {

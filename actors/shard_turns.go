@@ -122,24 +122,31 @@ func (s *shard) tellGroup(ctx actor.Context, t *tenant) {
 		s.setTurn(ctx, t, false)
 		ctx.Send(s.slots, &release{id: e.id})
 	}
-	s.reportMember(ctx, e)
+	t.report = s.reportMember(ctx, t, e)
 }
 
 // leaveGroup tells the group that a transfer had that it is gone; what runs goes
-// on.
-func (s *shard) leaveGroup(ctx actor.Context, before entry) {
+// on. What the next group is told is no later news of this one.
+func (s *shard) leaveGroup(ctx actor.Context, t *tenant, before entry) {
 	before.status, before.turn = string(transfer.PhaseCanceled), false
-	s.reportMember(ctx, &before)
+	s.reportMember(ctx, t, &before)
+	t.report = nil
 }
 
-func (s *shard) reportMember(ctx actor.Context, e *entry) {
+// reportMember tells a group how a transfer stands, in place of what it is still
+// being told: that could arrive later, when the group is gone.
+func (s *shard) reportMember(ctx actor.Context, t *tenant, e *entry) context.CancelFunc {
+	if t.report != nil {
+		t.report()
+	}
 	s.told++
 	life, d, call := s.life, s.deps, wireMember(&member{id: e.id, phase: transfer.Phase(e.status), entry: *e})
 	call.Source, call.Sequence = s.cfg.Incarnation+" "+ctx.Self().Id, s.told
 	to := address{kindGroup, e.group}
+	c, cancel := context.WithTimeout(life.ctx, membershipPatience)
 	go func() {
-		c, cancel := context.WithTimeout(life.ctx, membershipPatience)
 		defer cancel()
 		_ = d.system.callEntity(c, to, opMember, call, nil) // a census makes up for it
 	}()
+	return cancel
 }

@@ -346,6 +346,9 @@ func (t *transferActor) apply(ctx actor.Context, ev transfer.Event) *transfer.Er
 	t.state = state
 	if state.Phase.Terminal() && !before.Phase.Terminal() {
 		t.before = &before
+		if t.shown == (outline{}) {
+			t.shown = outlineOf(&before) // as the shard has it from the record
+		}
 	}
 	if state.Restarts > restarts {
 		t.cfg.Meter.Refetched("restart", stored)
