@@ -51,7 +51,8 @@ type (
 		gone  []string
 		// retried had failed, and are live again.
 		retried []string
-		// incomplete: some shards were on their way between nodes.
+		// incomplete: some shards were on their way between nodes, or some record could
+		// not be read.
 		incomplete bool
 	}
 	completionEvent struct{ event completion.Event }
@@ -339,9 +340,9 @@ func (l *completionLogic) stopped(actor.Context) { halt(l.timer, l.recount) }
 // nobody knows.
 func (s *System) readEnds(ctx context.Context, ids map[string]bool, out *membersFound) {
 	type end struct {
-		id    string
-		phase transfer.Phase
-		gone  bool
+		id            string
+		phase         transfer.Phase
+		gone, unknown bool
 	}
 	work, ends := make(chan string), make(chan end)
 	for range parallelReads {
@@ -356,6 +357,8 @@ func (s *System) readEnds(ctx context.Context, ids map[string]bool, out *members
 					e.gone = true
 				case err.Code == transfer.CodeQuarantined:
 					e.phase = transfer.PhaseFailed
+				default:
+					e.unknown = true
 				}
 				ends <- e
 			}
@@ -373,6 +376,8 @@ func (s *System) readEnds(ctx context.Context, ids map[string]bool, out *members
 			out.gone = append(out.gone, e.id)
 		case e.phase.Terminal():
 			out.ended[e.id] = e.phase
+		case e.unknown:
+			out.incomplete = true
 		}
 	}
 }

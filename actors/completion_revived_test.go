@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"godwit/actors"
 	"godwit/actors/actorstest"
 	"godwit/endpoint"
+	"godwit/storage/storagetest"
 	"godwit/transfer"
 	"godwit/transfer/completion"
 )
@@ -49,6 +52,41 @@ func TestCompletionHearsOfRetry(t *testing.T) {
 					t.Errorf("%d completed, %d failed", got.Completed, got.Failed)
 				}
 			})
+		})
+	}
+}
+
+// TestCompletionReadsEndsAgain loses the news of a member's end, and then the first read
+// of its record: the group does not wait for its next regular look at the members.
+func TestCompletionReadsEndsAgain(t *testing.T) {
+	var away atomic.Bool
+	faults := storagetest.Faults{Hook: func(c storagetest.Call) storagetest.Fault {
+		if away.Load() && c.Op == storagetest.OpGet && strings.HasSuffix(c.Name, "/t/m") {
+			return storagetest.Refused()
+		}
+		return storagetest.Fault{}
+	}}
+	for i := range 4 {
+		id := fmt.Sprint("g", i)
+		t.Run(id, func(t *testing.T) {
+			some(t, 2, 3, func(c *town, r *receiver) {
+				c.slow()
+				c.completion(id)
+				c.create(c.any(0), c.spec("m", inGroup(id), oneConnection), true)
+				c.enable(id)
+				until := time.Now().Add(15 * time.Second)
+				c.mu.Lock()
+				c.refused = func(_, kind string) bool { return kind == "entity" && time.Now().Before(until) }
+				c.mu.Unlock()
+				settle(15 * time.Second)
+				away.Store(true)
+				settle(5500 * time.Millisecond)
+				away.Store(false)
+				settle(2 * time.Second)
+				if got := c.getCompletion(id); got.State.Phase != completion.PhaseDone {
+					t.Errorf("it is %s", got.State.Phase)
+				}
+			}, func(cfg *actors.Config) { cfg.Records = faults.Records(cfg.Records) })
 		})
 	}
 }
