@@ -120,6 +120,8 @@ func (s *shard) Receive(ctx actor.Context) {
 		s.onStarted(ctx)
 	case *actor.Stopping, *actor.Restarting:
 		s.onStopping(ctx)
+	case *actor.Stopped:
+		s.releaseAll(ctx) // what actors asked for that had not heard of the end
 	case *actor.Terminated:
 		s.onTerminated(ctx, msg)
 	case *createRequest:
@@ -161,7 +163,7 @@ func (s *shard) onStopping(ctx actor.Context) {
 	s.life.stop()
 	s.sweeping.stop()
 	s.silence()
-	ctx.Send(s.slots, &releaseAll{shard: ctx.Self(), ids: slices.Collect(maps.Keys(s.tenants))})
+	s.releaseAll(ctx)
 	for _, t := range s.tenants {
 		for _, h := range t.held {
 			s.refuse(ctx, t, h.msg, h.sender)
@@ -179,6 +181,10 @@ func (s *shard) onStopping(ctx actor.Context) {
 	}
 	s.silenceSeekers(ctx)
 	ctx.Request(s.owners, &unwatchOwners{})
+}
+
+func (s *shard) releaseAll(ctx actor.Context) {
+	ctx.Send(s.slots, &releaseAll{shard: ctx.Self(), ids: slices.Collect(maps.Keys(s.tenants))})
 }
 
 // wake gets a passive transfer going if it has something to do and is ours.
