@@ -65,6 +65,7 @@ func TestGroupTurnLost(t *testing.T) {
 				c.group(group.Spec{Name: "q", Behavior: group.Serialized})
 				ids := c.queueUp(12, ofGroup("q"))
 				turns, struck := 0, make(chan string, 1)
+				c.mu.Lock()
 				c.arrives = func(to, kind string) {
 					c.mu.Lock()
 					defer c.mu.Unlock()
@@ -76,6 +77,7 @@ func TestGroupTurnLost(t *testing.T) {
 						struck <- to
 					}
 				}
+				c.mu.Unlock()
 				to := <-struck
 				settle(100 * time.Millisecond)
 				c.mu.Lock()

@@ -20,7 +20,9 @@ func TestKeepersThatDoNotAnswer(t *testing.T) {
 		c.start("n1")
 		c.start("n2")
 		settle(time.Second)
+		c.mu.Lock()
 		c.cut = func(from, to string) bool { return from != to }
+		c.mu.Unlock()
 		var ids []string
 		for i := range 16 {
 			id := fmt.Sprintf("t%03d", i)
