@@ -345,10 +345,7 @@ func (t *transferActor) apply(ctx actor.Context, ev transfer.Event) *transfer.Er
 	state, effects, err := transfer.Apply(t.state, ev, c)
 	t.state = state
 	if state.Phase.Terminal() && !before.Phase.Terminal() {
-		t.before = &before
-		if t.shown == (outline{}) {
-			t.shown = outlineOf(&before) // as the shard has it from the record
-		}
+		t.keepBefore(before)
 	}
 	if state.Restarts > restarts {
 		t.cfg.Meter.Refetched("restart", stored)

@@ -29,6 +29,15 @@ func (t *transferActor) known() *transfer.State {
 	return &t.state
 }
 
+// keepBefore keeps what is known until the end is recorded. Its argument is a copy, so
+// that no event but the last one has to make one on the heap.
+func (t *transferActor) keepBefore(s transfer.State) {
+	t.before = &s
+	if t.shown == (outline{}) {
+		t.shown = outlineOf(&s) // as the shard has it from the record
+	}
+}
+
 // show tells shard and watchers what the transfer is now.
 func (t *transferActor) show(ctx actor.Context) {
 	known := t.known()

@@ -20,10 +20,10 @@ const probePrefix = "probe"
 // lost records of which nobody knows the names (store.corrupt): such a store refuses
 // every check of a probe.
 func checkStore(ctx context.Context, records storage.RecordStore) error {
-	if _, err := records.Get(ctx, probePrefix+"/none"); storage.KindOf(err) == storage.ErrCorrupt {
+	_, err := records.Get(ctx, probePrefix+"/none")
+	if lost := new(storage.Error); errors.As(err, &lost) && lost.Kind == storage.ErrCorrupt {
 		return &transfer.Error{
-			Code: transfer.CodeStoreCorrupt, Op: "read", Subject: "state store",
-			Message: cmp.Or(errors.Unwrap(err), err).Error(), Err: err,
+			Code: transfer.CodeStoreCorrupt, Op: "read", Subject: "state store", Message: cmp.Or(lost.Err, err).Error(), Err: err,
 		}
 	}
 	report := storage.ProbeQuick(ctx, records, probePrefix)
